@@ -1,0 +1,129 @@
+//! Conditions: their types, and every reason that one of them can carry.
+
+use serde::{Deserialize, Serialize};
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+/// Type of a condition on an `OpenBaoRestore`. The first three are what kstatus (Flux, Helm) reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// True only when the restore is Completed.
+    Ready,
+    /// True while work goes on; never beside Stalled.
+    Reconciling,
+    /// True when a human is needed: Failed, or the outcome is unknown.
+    Stalled,
+    /// True in both terminal phases, so that a wait ends on failure too.
+    Finished,
+    /// The cluster object exists and may be restored.
+    ClusterResolved,
+    /// Every byte of the snapshot was checked.
+    SnapshotVerified,
+    /// The snapshot's seal keys are the cluster's own, or force accepts others.
+    SealCompatible,
+    /// OpenBao accepted the credentials and grants what a restore needs.
+    Authenticated,
+    /// The cluster's operation lock is ours.
+    LockHeld,
+    /// The cluster has proved that the snapshot is its data now.
+    Applied,
+    /// The operation lock is free of us again.
+    LockReleased,
+}
+
+impl ConditionType {
+    /// The value of `conditions[].type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::Finished => "Finished",
+            Self::ClusterResolved => "ClusterResolved",
+            Self::SnapshotVerified => "SnapshotVerified",
+            Self::SealCompatible => "SealCompatible",
+            Self::Authenticated => "Authenticated",
+            Self::LockHeld => "LockHeld",
+            Self::Applied => "Applied",
+            Self::LockReleased => "LockReleased",
+        }
+    }
+}
+
+/// Why a condition, and so a restore, is as it is: condition reason, metric label and log field alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Reason {
+    /// Nothing stands in the way.
+    Accepted,
+    /// The request breaks a rule of admission.
+    SpecRefused,
+    /// The request changed after it was accepted.
+    GenerationChanged,
+    /// The cluster object does not exist yet.
+    ClusterNotFound,
+    /// An upgrade of the cluster has to end first.
+    ClusterUpgrading,
+    /// The check Job is at work.
+    Checking,
+    /// The check found every byte in order.
+    Verified,
+    /// The check found problems; the message has all of them.
+    CheckFailed,
+    /// Another operation holds the lock.
+    LockHeldByOther,
+    /// The lock is ours.
+    LockAcquired,
+    /// The lock was lost while we needed it.
+    LockLost,
+    /// The restore Job is at work.
+    Restoring,
+    /// The cluster has proved the restore.
+    Proved,
+    /// The restore was refused or failed, and the cluster's data are as they were.
+    NotApplied,
+    /// Nobody knows yet whether the snapshot was applied.
+    OutcomeUnknown,
+    /// It was not Running in time.
+    DeadlineExceeded,
+    /// Its Job was deleted before it acted.
+    JobDeleted,
+    /// The same intent ran before.
+    AlreadyRequested,
+    /// The namespace is going away.
+    NamespaceTerminating,
+    /// The request was deleted before it ran.
+    Cancelled,
+    /// The lock is no longer ours.
+    Released,
+}
+
+impl Reason {
+    /// The value of `conditions[].reason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::SpecRefused => "SpecRefused",
+            Self::GenerationChanged => "GenerationChanged",
+            Self::ClusterNotFound => "ClusterNotFound",
+            Self::ClusterUpgrading => "ClusterUpgrading",
+            Self::Checking => "Checking",
+            Self::Verified => "Verified",
+            Self::CheckFailed => "CheckFailed",
+            Self::LockHeldByOther => "LockHeldByOther",
+            Self::LockAcquired => "LockAcquired",
+            Self::LockLost => "LockLost",
+            Self::Restoring => "Restoring",
+            Self::Proved => "Proved",
+            Self::NotApplied => "NotApplied",
+            Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::JobDeleted => "JobDeleted",
+            Self::AlreadyRequested => "AlreadyRequested",
+            Self::NamespaceTerminating => "NamespaceTerminating",
+            Self::Cancelled => "Cancelled",
+            Self::Released => "Released",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The local cluster: a real control plane, a small node that runs pods as processes, OpenBao, an object store; the
+//! demo, and the harness of every test that crosses a wall.
+
+pub mod cluster;
+pub mod control_plane;
+pub mod harness;
+pub mod node;
+pub mod object_store;
+pub mod openbao;
+pub mod tools;
