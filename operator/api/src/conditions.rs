@@ -96,6 +96,12 @@ pub enum Reason {
     Cancelled,
     /// The lock is no longer ours.
     Released,
+    /// A Job or ticket of an earlier request of this name is still there.
+    LeftoverExists,
+    /// Pods that know the lock have not ended.
+    PodsEnding,
+    /// The Job ended before it acted.
+    JobFailed,
 }
 
 impl Reason {
@@ -124,6 +130,9 @@ impl Reason {
             Self::NamespaceTerminating => "NamespaceTerminating",
             Self::Cancelled => "Cancelled",
             Self::Released => "Released",
+            Self::LeftoverExists => "LeftoverExists",
+            Self::PodsEnding => "PodsEnding",
+            Self::JobFailed => "JobFailed",
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod cluster;
 pub mod conditions;
 pub mod crds;
+pub mod intent;
 pub mod lock;
 pub mod names;
 pub mod restore;

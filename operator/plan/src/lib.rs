@@ -1,1 +1,4 @@
+//! The motion: what is observed goes in, what to do comes out. Nothing here reads a clock or the world.
 
+pub mod lease;
+pub mod restore;

@@ -1,0 +1,182 @@
+//! What a restore does next. [`plan`] reads as the specification: a ladder of rungs, each of which lets the request
+//! pass, acts, waits, or ends it. Nothing is remembered between two looks but what is written in the cluster.
+
+mod draft;
+mod ladder;
+mod observed;
+mod running;
+mod terminal;
+mod validating;
+
+#[cfg(test)]
+mod tests;
+
+pub use observed::{JobSeen, Observed, Run, TicketSeen, fence_holder};
+
+use api::OpenBaoRestoreStatus;
+use api::conditions::Reason;
+use draft::Draft;
+use jiff::{SignedDuration, Timestamp};
+
+/// One write to the world, beside the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Finalizer and `request-uid`, so that a deletion is seen and a copy is known.
+    Guard,
+    /// The ticket of a Job; it comes before the Job that claims it.
+    CreateTicket(Stage),
+    /// Role and `RoleBinding` on that one ticket, and the `ServiceAccount` that gets them.
+    Grant(Stage),
+    /// The Job itself.
+    CreateJob(Stage),
+    /// The Job's UID onto its ticket: from now on a missing Job was deleted.
+    NameJob {
+        /// Which Job.
+        stage: Stage,
+        /// Its UID.
+        job: String,
+    },
+    /// Compare-and-swap of the operation lock, from free to ours.
+    TakeLock,
+    /// Claim of the ticket by the operator, for this reason: afterwards no pod can act.
+    Fence(Reason),
+    /// What was done to the cluster, into its status.
+    Record(Outcome),
+    /// Compare-and-swap of the operation lock, from ours to free.
+    ReleaseLock,
+    /// The end of a Job that is still at work and no longer wanted.
+    DeleteJob(Stage),
+    /// A time to live for a Job that has ended.
+    Retire(Stage),
+    /// The finalizer goes.
+    Free,
+}
+
+/// The two Jobs of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Looks at everything, changes nothing.
+    Check,
+    /// Applies the snapshot.
+    Restore,
+}
+
+/// What `status.restores` of the cluster keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The snapshot is the cluster's data.
+    Applied,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Outcome {
+    /// The value of `status.restores[].outcome`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a request does not go on by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Waiting {
+    /// The cluster object is not there.
+    Cluster,
+    /// The cluster is being upgraded.
+    Upgrade,
+    /// A Job or ticket of an earlier request of this name is still there.
+    Leftover,
+    /// The check Job is at work.
+    Check,
+    /// Somebody else holds the lock.
+    Lock,
+    /// The restore Job is at work.
+    Restore,
+    /// Nobody knows whether the restore was applied.
+    Outcome,
+    /// Pods that know the lock have not ended.
+    Pods,
+}
+
+impl Waiting {
+    /// Condition reason, metric label and log field.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Cluster => Reason::ClusterNotFound,
+            Self::Upgrade => Reason::ClusterUpgrading,
+            Self::Leftover => Reason::LeftoverExists,
+            Self::Check => Reason::Checking,
+            Self::Lock => Reason::LockHeldByOther,
+            Self::Restore => Reason::Restoring,
+            Self::Outcome => Reason::OutcomeUnknown,
+            Self::Pods => Reason::PodsEnding,
+        }
+    }
+
+    /// Whether `startingDeadlineSeconds` ends this wait. It never ends a check or a restore that is at work.
+    const fn ends_by_deadline(self) -> bool {
+        matches!(self, Self::Cluster | Self::Upgrade | Self::Leftover | Self::Lock)
+    }
+}
+
+/// What to write now: the status first, then the step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The status as it should be; written only where it differs.
+    pub status: OpenBaoRestoreStatus,
+    /// The next write, if there is one.
+    pub step: Option<Step>,
+    /// Why it waits, if it does.
+    pub waiting: Option<Waiting>,
+}
+
+/// What a rung of the ladder says.
+#[derive(Debug, PartialEq, Eq)]
+enum Rung {
+    /// Nothing to do here.
+    Pass,
+    /// This write is next.
+    Act(Step),
+    /// Nothing can be done until somebody else moves.
+    Wait(Waiting, String),
+    /// The request fails, for this reason; nothing was touched.
+    Fail(Reason, String),
+    /// Nothing is left to do.
+    Rest,
+}
+
+/// What a restore does next.
+#[must_use]
+pub fn plan(seen: &Observed, now: Timestamp) -> Plan {
+    let mut draft = Draft::new(&seen.request, now);
+    for rung in ladder::RUNGS {
+        match rung(seen, &mut draft) {
+            Rung::Pass => {}
+            Rung::Act(step) => return draft.act(step),
+            Rung::Wait(waiting, _) if waiting.ends_by_deadline() && past_deadline(seen, now) => {
+                let seconds = seen.request.spec.starting_deadline_seconds;
+                let message = format!(
+                    "The restore was not Running within {seconds} seconds of its creation, because it waited: {}. \
+                     Nothing was touched. Create a new OpenBaoRestore when the cluster is ready for it.",
+                    waiting.reason().as_str()
+                );
+                return draft.fail(Reason::DeadlineExceeded, message);
+            }
+            Rung::Wait(waiting, message) => return draft.wait(waiting, message),
+            Rung::Fail(reason, message) => return draft.fail(reason, message),
+            Rung::Rest => return draft.rest(),
+        }
+    }
+    draft.rest()
+}
+
+pub(in crate::restore) fn past_deadline(seen: &Observed, now: Timestamp) -> bool {
+    let Some(created) = &seen.request.metadata.creation_timestamp else { return false };
+    let allowed = SignedDuration::from_secs(seen.request.spec.starting_deadline_seconds);
+    now.duration_since(created.0) > allowed
+}

@@ -1,0 +1,146 @@
+//! The status as it will be: what was, changed rung by rung.
+
+use super::{Plan, Step, Waiting};
+use api::conditions::{Condition, ConditionType, Reason};
+use api::{OpenBaoRestore, OpenBaoRestoreStatus, Phase};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// What a condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    True,
+    False,
+    Unknown,
+}
+
+impl Truth {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+pub(super) struct Draft {
+    pub(super) status: OpenBaoRestoreStatus,
+    now: Timestamp,
+    generation: i64,
+}
+
+impl Draft {
+    pub(super) fn new(request: &OpenBaoRestore, now: Timestamp) -> Self {
+        let mut status = request.status.clone().unwrap_or_default();
+        // The schema's default says that nobody has looked yet; now somebody has.
+        status.observed_generation = status.observed_generation.filter(|generation| *generation >= 0);
+        Self { status, now, generation: request.metadata.generation.unwrap_or_default() }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.status.phase
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        if phase == Phase::Validating && self.status.start_time.is_none() {
+            self.status.start_time = Some(Time(self.now));
+        }
+        self.status.phase = phase;
+    }
+
+    /// Sets a condition; its time changes only with its status.
+    pub(super) fn set(&mut self, kind: ConditionType, truth: Truth, reason: Reason, message: &str) {
+        let conditions = &mut self.status.conditions;
+        let old = conditions.iter().position(|condition| condition.type_ == kind.as_str());
+        let since = old
+            .map(|at| &conditions[at])
+            .filter(|condition| condition.status == truth.as_str())
+            .map_or(Time(self.now), |condition| condition.last_transition_time.clone());
+        let condition = Condition {
+            type_: kind.as_str().to_owned(),
+            status: truth.as_str().to_owned(),
+            reason: reason.as_str().to_owned(),
+            message: message.to_owned(),
+            observed_generation: Some(self.generation),
+            last_transition_time: since,
+        };
+        match old {
+            Some(at) => conditions[at] = condition,
+            None => conditions.push(condition),
+        }
+    }
+
+    pub(super) fn says(&self, kind: ConditionType, truth: Truth) -> bool {
+        self.status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == kind.as_str() && condition.status == truth.as_str())
+    }
+
+    pub(super) fn act(mut self, step: Step) -> Plan {
+        if !self.phase().is_terminal() {
+            self.working(Reason::Accepted, "The request is being worked on.");
+        }
+        self.plan(Some(step), None)
+    }
+
+    pub(super) fn wait(mut self, waiting: Waiting, message: String) -> Plan {
+        if self.phase().is_terminal() {
+            return self.plan(None, Some(waiting));
+        }
+        if waiting == Waiting::Outcome {
+            self.set(ConditionType::Applied, Truth::Unknown, Reason::OutcomeUnknown, &message);
+            self.kstatus([Truth::Unknown, Truth::False, Truth::True], Reason::OutcomeUnknown, &message);
+        } else {
+            self.working(waiting.reason(), &message);
+        }
+        self.status.message = Some(message);
+        self.plan(None, Some(waiting))
+    }
+
+    /// The request fails; the cluster's data are as they were.
+    pub(super) fn fail(mut self, reason: Reason, message: String) -> Plan {
+        self.status.phase = Phase::Failed;
+        self.status.completion_time = Some(Time(self.now));
+        self.set(ConditionType::Applied, Truth::False, reason, &message);
+        self.set(ConditionType::Finished, Truth::True, reason, &message);
+        self.kstatus([Truth::False, Truth::False, Truth::True], reason, &message);
+        self.status.message = Some(message);
+        self.plan(None, None)
+    }
+
+    /// The cluster has proved the restore.
+    pub(super) fn complete(&mut self, message: &str) {
+        self.status.phase = Phase::Completed;
+        self.status.completion_time = Some(Time(self.now));
+        self.set(ConditionType::Applied, Truth::True, Reason::Proved, message);
+        self.set(ConditionType::Finished, Truth::True, Reason::Proved, message);
+        self.kstatus([Truth::True, Truth::False, Truth::False], Reason::Proved, message);
+        self.status.message = Some(message.to_owned());
+    }
+
+    pub(super) fn rest(self) -> Plan {
+        self.plan(None, None)
+    }
+
+    fn working(&mut self, reason: Reason, message: &str) {
+        self.kstatus([Truth::False, Truth::True, Truth::False], reason, message);
+    }
+
+    /// The three that kstatus reads; never Reconciling beside Stalled.
+    fn kstatus(&mut self, [ready, reconciling, stalled]: [Truth; 3], reason: Reason, message: &str) {
+        self.set(ConditionType::Ready, ready, reason, message);
+        self.set(ConditionType::Reconciling, reconciling, reason, message);
+        self.set(ConditionType::Stalled, stalled, reason, message);
+    }
+
+    fn plan(mut self, step: Option<Step>, waiting: Option<Waiting>) -> Plan {
+        self.status.observed_generation = Some(self.generation);
+        Plan { status: self.status, step, waiting }
+    }
+}

@@ -1,0 +1,123 @@
+//! The rungs, in their order, and those that concern the request itself.
+
+use super::draft::{Draft, Truth};
+use super::{Observed, Rung, Step, Waiting, running, terminal, validating};
+use api::conditions::{ConditionType, Reason};
+use api::{Phase, names};
+
+/// What a request passes, from top to bottom, at each look.
+pub(super) const RUNGS: [fn(&Observed, &mut Draft) -> Rung; 12] = [
+    terminal::clean_up,
+    running::run,
+    namespace_stays,
+    not_cancelled,
+    guarded,
+    accepted,
+    not_a_repetition,
+    nothing_is_left_over,
+    cluster_is_there,
+    validating::checked,
+    validating::locked,
+    validating::ticket,
+];
+
+fn namespace_stays(seen: &Observed, _: &mut Draft) -> Rung {
+    if !seen.namespace_terminating {
+        return Rung::Pass;
+    }
+    let message = "The namespace is being deleted, so the restore was not started. Nothing was touched.";
+    Rung::Fail(Reason::NamespaceTerminating, message.to_owned())
+}
+
+fn not_cancelled(seen: &Observed, _: &mut Draft) -> Rung {
+    if !seen.being_deleted() {
+        return Rung::Pass;
+    }
+    Rung::Fail(Reason::Cancelled, "The request was deleted before it ran. Nothing was touched.".to_owned())
+}
+
+/// A copy or a re-created request brings the UID of the one it came from.
+fn guarded(seen: &Observed, _: &mut Draft) -> Rung {
+    let metadata = &seen.request.metadata;
+    let recorded = metadata.annotations.as_ref().and_then(|all| all.get(names::REQUEST_UID));
+    if recorded.is_some_and(|uid| uid != seen.uid()) {
+        return repeated(seen);
+    }
+    let held =
+        metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == names::FINALIZER));
+    if held && recorded.is_some() { Rung::Pass } else { Rung::Act(Step::Guard) }
+}
+
+/// The second look: admission may have been absent when the request came.
+fn accepted(seen: &Observed, draft: &mut Draft) -> Rung {
+    let generation = seen.request.metadata.generation;
+    match draft.status.accepted_generation {
+        Some(accepted) if Some(accepted) == generation => Rung::Pass,
+        Some(_) => Rung::Fail(
+            Reason::GenerationChanged,
+            "The request was changed after it was accepted. Nothing was touched. Create a new OpenBaoRestore."
+                .to_owned(),
+        ),
+        None => match &seen.judgement {
+            Some(judgement) => Rung::Fail(
+                Reason::SpecRefused,
+                format!("{judgement} Nothing was touched. Create a new OpenBaoRestore that mends this."),
+            ),
+            None => {
+                draft.status.accepted_generation = generation;
+                draft.status.intent_digest = Some(api::intent::digest(&seen.request));
+                Rung::Pass
+            }
+        },
+    }
+}
+
+fn not_a_repetition(seen: &Observed, draft: &mut Draft) -> Rung {
+    let digest = draft.status.intent_digest.as_deref();
+    let Some(latest) = seen.latest_run_of(digest) else { return Rung::Pass };
+    let annotations = seen.request.metadata.annotations.as_ref();
+    let again = annotations.and_then(|all| all.get(names::AGAIN));
+    if again.is_some_and(|uid| *uid == latest) { Rung::Pass } else { repeated(seen) }
+}
+
+fn repeated(seen: &Observed) -> Rung {
+    let digest = api::intent::digest(&seen.request);
+    let latest = seen.latest_run_of(Some(&digest)).unwrap_or_else(|| "UID of its latest run".to_owned());
+    Rung::Fail(
+        Reason::AlreadyRequested,
+        format!(
+            "This restore was requested before, so this object was re-created or copied by a tool. Nothing was \
+             touched. To restore once more, create an OpenBaoRestore with a new name, or this one with the \
+             annotation {}: {latest}.",
+            names::AGAIN
+        ),
+    )
+}
+
+fn nothing_is_left_over(seen: &Observed, _: &mut Draft) -> Rung {
+    if seen.check.is_foreign(seen.uid()) || seen.restore.is_foreign(seen.uid()) {
+        let message =
+            "A Job or ticket of an earlier request of this name is still there; it is never adopted.";
+        return Rung::Wait(Waiting::Leftover, message.to_owned());
+    }
+    Rung::Pass
+}
+
+fn cluster_is_there(seen: &Observed, draft: &mut Draft) -> Rung {
+    let name = &seen.request.spec.cluster;
+    let Some(cluster) = &seen.cluster else {
+        let message = format!("OpenBaoCluster {name} does not exist in this namespace yet.");
+        draft.set(ConditionType::ClusterResolved, Truth::False, Reason::ClusterNotFound, &message);
+        return Rung::Wait(Waiting::Cluster, message);
+    };
+    if seen.upgrading(cluster) && !seen.request.spec.force {
+        let message =
+            format!("OpenBaoCluster {name} is being upgraded; the restore waits for the end of that.");
+        draft.set(ConditionType::ClusterResolved, Truth::False, Reason::ClusterUpgrading, &message);
+        return Rung::Wait(Waiting::Upgrade, message);
+    }
+    let message = format!("OpenBaoCluster {name} is there.");
+    draft.set(ConditionType::ClusterResolved, Truth::True, Reason::Accepted, &message);
+    draft.enter(Phase::Validating);
+    Rung::Pass
+}

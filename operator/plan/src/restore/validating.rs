@@ -1,0 +1,96 @@
+//! Before anything is touched: the check, the lock, the ticket.
+
+use super::draft::{Draft, Truth};
+use super::{Observed, Rung, Stage, Step, Waiting, past_deadline};
+use api::conditions::{ConditionType, Reason};
+use api::names;
+use api::task::{Outcome, Report};
+
+pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
+    let run = &seen.check;
+    if let Some(report) = run.report() {
+        return judged(seen, report, draft);
+    }
+    draft.status.job_name = Some(names::check_job(seen.name()));
+    let Some(ticket) = &run.ticket else { return Rung::Act(Step::CreateTicket(Stage::Check)) };
+    if !run.granted {
+        return Rung::Act(Step::Grant(Stage::Check));
+    }
+    match (&run.job, &ticket.job) {
+        (None, None) => Rung::Act(Step::CreateJob(Stage::Check)),
+        (None, Some(_)) => Rung::Fail(
+            Reason::JobDeleted,
+            "The check Job was deleted before it reported. Nothing was touched. Create a new OpenBaoRestore."
+                .to_owned(),
+        ),
+        (Some(job), None) => Rung::Act(Step::NameJob { stage: Stage::Check, job: job.uid.clone() }),
+        (Some(job), Some(_)) if job.finished => Rung::Fail(
+            Reason::CheckFailed,
+            format!(
+                "The check Job ended without a report: {}. Nothing was touched. See its pod's log, then create a \
+                 new OpenBaoRestore.",
+                job.failure.as_deref().unwrap_or("no reason given")
+            ),
+        ),
+        (Some(_), Some(_)) => {
+            let message = "Every byte of the snapshot, the servers and the credentials are being checked.";
+            Rung::Wait(Waiting::Check, message.to_owned())
+        }
+    }
+}
+
+fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
+    let (Outcome::Done, Some(pinned)) = (report.outcome, &report.pinned) else {
+        let problems: Vec<&str> = report.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let reason = report.problems.first().map_or(Reason::CheckFailed, |problem| problem.reason);
+        return Rung::Fail(reason, format!("{} Nothing was touched.", problems.join(" ")));
+    };
+    draft.status.snapshot_key = Some(seen.request.spec.source.key.clone());
+    draft.status.snapshot_size = i64::try_from(pinned.size).ok();
+    draft.status.snapshot_digest = Some(pinned.sha256.clone());
+    let verified = format!("All {} bytes were checked; SHA-256 {}.", pinned.size, pinned.sha256);
+    draft.set(ConditionType::SnapshotVerified, Truth::True, Reason::Verified, &verified);
+    draft.set(
+        ConditionType::Authenticated,
+        Truth::True,
+        Reason::Verified,
+        "OpenBao grants what a restore needs.",
+    );
+    draft.set(
+        ConditionType::SealCompatible,
+        Truth::True,
+        Reason::Verified,
+        "The dry run met the same seal keys.",
+    );
+    Rung::Pass
+}
+
+/// The lock comes after the check, so that nothing is blocked while bytes are read.
+pub(super) fn locked(seen: &Observed, draft: &mut Draft) -> Rung {
+    if seen.lock_is_ours() {
+        draft.set(ConditionType::LockHeld, Truth::True, Reason::LockAcquired, "The operation lock is ours.");
+        return Rung::Pass;
+    }
+    match seen.lock() {
+        None if past_deadline(seen, draft.now()) => Rung::Fail(
+            Reason::DeadlineExceeded,
+            "The check ended after startingDeadlineSeconds. Nothing was touched. Create a new OpenBaoRestore."
+                .to_owned(),
+        ),
+        None => Rung::Act(Step::TakeLock),
+        Some(lock) => {
+            let message = format!("{} holds the lock of the cluster for {}.", lock.holder, lock.operation);
+            draft.set(ConditionType::LockHeld, Truth::False, Reason::LockHeldByOther, &message);
+            Rung::Wait(Waiting::Lock, message)
+        }
+    }
+}
+
+/// The last rung before Running: once the ticket is in status, it is never made again.
+pub(super) fn ticket(seen: &Observed, draft: &mut Draft) -> Rung {
+    let Some(ticket) = &seen.restore.ticket else { return Rung::Act(Step::CreateTicket(Stage::Restore)) };
+    draft.status.ticket_uid = Some(ticket.uid.clone());
+    draft.status.job_name = Some(names::restore_job(seen.name()));
+    draft.enter(api::Phase::Running);
+    Rung::Act(Step::Grant(Stage::Restore))
+}
