@@ -1,6 +1,7 @@
 //! The local cluster: a real control plane, a small node that runs pods as processes, OpenBao, an object store; the
 //! demo, and the harness of every test that crosses a wall.
 
+pub mod acts;
 pub mod cluster;
 pub mod control_plane;
 pub mod harness;

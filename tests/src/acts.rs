@@ -1,0 +1,61 @@
+//! The demo, act by act: each command is shown as a user would type it, with what kubectl answered, and each act
+//! says what must be true of the answer. The first thing that is not true ends the demo.
+
+pub mod admission;
+
+use crate::harness::{Cluster, Output};
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+/// A cluster, and somebody who types commands for an audience.
+pub struct Stage<'a> {
+    cluster: &'a Cluster,
+}
+
+impl<'a> Stage<'a> {
+    /// A stage before `cluster`.
+    #[must_use]
+    pub fn new(cluster: &'a Cluster) -> Self {
+        Self { cluster }
+    }
+
+    /// Says what comes next.
+    pub fn say(&self, text: &str) {
+        println!("\n\u{1b}[1m{text}\u{1b}[0m");
+    }
+
+    /// Runs kubectl with a manifest, showing all three: the manifest, the command, the answer.
+    fn apply(&self, arguments: &[&str], manifest: &Value) -> anyhow::Result<Output> {
+        let text = serde_saphyr::to_string(manifest).context("a manifest as YAML")?;
+        println!("\n$ kubectl {} <<EOF\n{}EOF", arguments.join(" "), text);
+        Ok(shown(self.cluster.kubectl(arguments, Some(&text))))
+    }
+
+    /// Runs kubectl, showing the command and the answer.
+    fn kubectl(&self, arguments: &[&str]) -> Output {
+        println!("\n$ kubectl {}", arguments.join(" "));
+        shown(self.cluster.kubectl(arguments, None))
+    }
+
+    /// Applies a manifest that must be refused with all of `words` in the answer.
+    fn refused(&self, manifest: &Value, words: &[&str]) -> anyhow::Result<()> {
+        let output = self.apply(&["apply", "-f", "-"], manifest)?;
+        ensure!(output.code != 0, "a bad request was admitted");
+        for word in words {
+            ensure!(output.stderr.contains(word), "the refusal does not say {word:?}");
+        }
+        Ok(())
+    }
+
+    /// Applies a manifest that must be admitted.
+    fn admitted(&self, manifest: &Value) -> anyhow::Result<()> {
+        let output = self.apply(&["apply", "-f", "-"], manifest)?;
+        ensure!(output.code == 0, "a good request was refused");
+        Ok(())
+    }
+}
+
+fn shown(output: Output) -> Output {
+    print!("{}{}", output.stdout, output.stderr);
+    output
+}

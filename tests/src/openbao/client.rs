@@ -1,0 +1,135 @@
+//! Asks the servers themselves, each by its own address: initialise, unsealed, voters.
+
+use super::{NAMESPACE, OpenBao, OpenBaoError, PORT, Servers};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use serde::Deserialize;
+use serde_json::json;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Measured: 7 s for three nodes on an idle machine.
+const UNSEALED_WITHIN: Duration = Duration::from_mins(2);
+/// Measured: 23 s after the start.
+const VOTERS_WITHIN: Duration = Duration::from_mins(2);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The servers of a cluster, by address.
+pub(super) struct Nodes {
+    name: &'static str,
+    http: reqwest::Client,
+    urls: Vec<String>,
+}
+
+/// What initialisation gives.
+#[derive(Deserialize)]
+pub(super) struct Keys {
+    pub(super) root_token: String,
+    #[serde(rename = "recovery_keys_base64")]
+    pub(super) recovery_keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Autopilot {
+    #[serde(default)]
+    voters: Vec<String>,
+}
+
+impl Nodes {
+    /// Waits until every pod has an address.
+    pub(super) async fn find(
+        client: &kube::Client,
+        servers: &Servers,
+        authority: &str,
+    ) -> Result<Self, OpenBaoError> {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+        let (name, mut http) = (servers.name, http(authority.as_bytes())?);
+        let mut urls = Vec::new();
+        for node in 0..servers.replicas {
+            let pod = format!("{name}-{node}");
+            let address =
+                wait(name, "an address of each pod", UNSEALED_WITHIN, async || address(&pods, &pod).await);
+            let host = format!("{pod}.{name}.{NAMESPACE}.svc");
+            http = http.resolve(&host, SocketAddr::new(address.await?, PORT));
+            urls.push(format!("https://{host}:{PORT}/v1"));
+        }
+        Ok(Self { name, http: http.build()?, urls })
+    }
+
+    /// Initialises the first node as soon as it answers; the others join it.
+    pub(super) async fn initialise(&self) -> Result<Keys, OpenBaoError> {
+        let url = format!("{}/sys/init", self.urls[0]);
+        wait(self.name, "an answer of the first node", UNSEALED_WITHIN, async || {
+            self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()).then_some(())
+        })
+        .await?;
+        let body = json!({"recovery_shares": 1, "recovery_threshold": 1});
+        // Generous: the answer comes after the barrier has been written and the seal has been used.
+        let request = self.http.post(&url).timeout(Duration::from_mins(1)).json(&body);
+        Ok(request.send().await?.error_for_status()?.json().await?)
+    }
+
+    pub(super) async fn wait_until_unsealed(&self) -> Result<(), OpenBaoError> {
+        for url in &self.urls {
+            let url = format!("{url}/sys/health?standbyok=true");
+            wait(self.name, "every node unsealed", UNSEALED_WITHIN, async || {
+                self.http
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                    .then_some(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until as many nodes vote.
+pub(super) async fn wait_for_voters(openbao: &OpenBao, replicas: usize) -> Result<(), OpenBaoError> {
+    let name = openbao.address.clone();
+    let authority = std::fs::read(&openbao.authority).map_err(|source| OpenBaoError::Io { name, source })?;
+    let http = http(&authority)?.build()?;
+    let url = format!("{}/v1/sys/storage/raft/autopilot/state", openbao.address);
+    wait(&openbao.address, "a vote of every node", VOTERS_WITHIN, async || {
+        let answer = http.get(&url).header("X-Vault-Token", &openbao.root_token).send().await.ok()?;
+        let envelope: serde_json::Value = answer.json().await.ok()?;
+        let autopilot = Autopilot::deserialize(&envelope["data"]).ok()?;
+        (autopilot.voters.len() >= replicas).then_some(())
+    })
+    .await
+}
+
+async fn address(pods: &Api<Pod>, pod: &str) -> Option<IpAddr> {
+    pods.get_opt(pod).await.ok()??.status?.pod_ip?.parse().ok()
+}
+
+fn http(authority: &[u8]) -> Result<reqwest::ClientBuilder, OpenBaoError> {
+    let authority = reqwest::Certificate::from_pem(authority)?;
+    Ok(reqwest::Client::builder().no_proxy().tls_certs_only([authority]).timeout(Duration::from_secs(5)))
+}
+
+/// Asks again and again until `question` has an answer.
+async fn wait<T, F: Future<Output = Option<T>>>(
+    name: &str,
+    what: &'static str,
+    within: Duration,
+    question: impl Fn() -> F,
+) -> Result<T, OpenBaoError> {
+    let answered = async {
+        loop {
+            if let Some(answer) = question().await {
+                return answer;
+            }
+            sleep(POLL).await;
+        }
+    };
+    timeout(within, answered).await.map_err(|_| OpenBaoError::NotReady {
+        name: name.to_owned(),
+        what,
+        within,
+    })
+}
