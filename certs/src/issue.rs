@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SerialNumber,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SerialNumber,
 };
 use rustls::crypto::aws_lc_rs;
 use std::fmt;
@@ -18,7 +18,7 @@ pub const BACK_DATED: SignedDuration = SignedDuration::from_mins(5);
 const SERIAL_OCTETS: usize = 16;
 
 /// A certificate and its key, both PEM. The key is PKCS #8 and is never printed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Pair {
     /// The certificate, PEM.
     pub certificate: String,
@@ -40,7 +40,7 @@ pub enum IssueError {
     Refused(#[from] rcgen::Error),
     /// A validity outside the years that a certificate can say.
     #[error("no certificate was issued: its validity cannot be written; check the clock")]
-    Time(#[from] time::error::ComponentRange),
+    Validity,
     /// The system gave no random numbers.
     #[error("no certificate was issued: the system gave no random numbers")]
     Chance,
@@ -51,7 +51,7 @@ pub enum IssueError {
 /// # Errors
 /// When the validity cannot be written, or without random numbers.
 pub fn authority(common_name: &str, now: Timestamp, lifetime: SignedDuration) -> Result<Pair, IssueError> {
-    let mut params = base(Vec::new(), now, now + lifetime)?;
+    let mut params = base(Vec::new(), now, lifetime)?;
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -71,7 +71,7 @@ pub fn leaf(
     now: Timestamp,
     lifetime: SignedDuration,
 ) -> Result<Pair, IssueError> {
-    let mut params = base(names.to_vec(), now, now + lifetime)?;
+    let mut params = base(names.to_vec(), now, lifetime)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
@@ -81,12 +81,20 @@ pub fn leaf(
     Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
-fn base(names: Vec<String>, now: Timestamp, not_after: Timestamp) -> Result<CertificateParams, IssueError> {
+fn base(
+    names: Vec<String>,
+    now: Timestamp,
+    lifetime: SignedDuration,
+) -> Result<CertificateParams, IssueError> {
+    let at = |offset: SignedDuration| {
+        let time = now.checked_add(offset).map_err(|_| IssueError::Validity)?;
+        OffsetDateTime::from_unix_timestamp(time.as_second()).map_err(|_| IssueError::Validity)
+    };
     let mut params = CertificateParams::new(names)?;
     // The library's default subject is a name of its own.
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.not_before = OffsetDateTime::from_unix_timestamp((now - BACK_DATED).as_second())?;
-    params.not_after = OffsetDateTime::from_unix_timestamp(not_after.as_second())?;
+    params.not_before = at(-BACK_DATED)?;
+    params.not_after = at(lifetime)?;
     params.serial_number = Some(serial()?);
     Ok(params)
 }
@@ -97,4 +105,69 @@ fn serial() -> Result<SerialNumber, IssueError> {
     // Neither negative nor led by a zero octet, which DER would have to drop.
     octets[0] = octets[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::RootCertStore;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    fn verifies(authority: &Pair, leaf: &Pair, name: &str, at: Timestamp) -> bool {
+        let certificate = |pair: &Pair| CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(authority)).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(at.as_second().try_into().unwrap()));
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(&certificate(leaf), &[], &name, &[], at).is_ok()
+    }
+
+    #[test]
+    fn a_leaf_is_good_for_its_names_and_its_time_only() {
+        let authority = authority("test", NOW, HOUR * 24).unwrap();
+        let names = ["webhook.system.svc".to_owned(), "127.97.0.9".to_owned()];
+        let leaf = leaf(&authority, &names, NOW, HOUR).unwrap();
+        for (name, at, good) in [
+            ("webhook.system.svc", NOW, true),
+            ("127.97.0.9", NOW, true),
+            ("other.system.svc", NOW, false),
+            ("webhook.system.svc", NOW - BACK_DATED, true),
+            ("webhook.system.svc", NOW - BACK_DATED * 2, false),
+            ("webhook.system.svc", NOW + HOUR * 2, false),
+        ] {
+            assert_eq!(verifies(&authority, &leaf, name, at), good, "{name} at {at}");
+        }
+    }
+
+    #[test]
+    fn an_authority_of_the_same_name_does_not_vouch_for_the_leaf() {
+        let (ours, other) = (authority("test", NOW, HOUR).unwrap(), authority("test", NOW, HOUR).unwrap());
+        let leaf = leaf(&ours, &["a.svc".to_owned()], NOW, HOUR).unwrap();
+        assert!(!verifies(&other, &leaf, "a.svc", NOW));
+    }
+
+    #[test]
+    fn serials_are_positive_and_differ() {
+        let (one, two) = (serial().unwrap(), serial().unwrap());
+        assert_ne!(one, two);
+        assert_eq!(one.len(), SERIAL_OCTETS);
+        assert!(one.to_bytes()[0] < 0x80);
+    }
+
+    #[test]
+    fn a_key_is_never_printed() {
+        let pair = authority("test", NOW, HOUR).unwrap();
+        assert!(!format!("{pair:?}").contains("PRIVATE KEY"));
+    }
 }

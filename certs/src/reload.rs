@@ -1,41 +1,21 @@
 //! Serves the newest leaf: a resolver whose pair is swapped while connections go on.
 
+use crate::read::{self, ReadError, Validity};
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
-use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::Arc;
 
 /// Why a pair was not taken. The pair that was served before still is.
 #[derive(Debug, thiserror::Error)]
-pub enum ReloadError {
-    /// The certificate or the key is no PEM of its kind.
-    #[error("the {what} is no PEM: {source}; the pair loaded before stays in use")]
-    Pem {
-        /// Certificate or key.
-        what: &'static str,
-        /// What the parser found.
-        source: rustls_pki_types::pem::Error,
-    },
-    /// The file of certificates holds none.
-    #[error("there is no certificate in the PEM; the pair loaded before stays in use")]
-    Empty,
-    /// The certificate is no X.509 certificate.
-    #[error("the certificate cannot be read: {0}; the pair loaded before stays in use")]
-    Certificate(String),
-    /// The key cannot be used or belongs to another certificate.
-    #[error("certificate and key are no pair: {0}; the pair loaded before stays in use")]
-    Mismatch(#[from] rustls::Error),
-}
+#[error("the new certificate was not taken: {0}; the pair loaded before stays in use")]
+pub struct ReloadError(#[from] ReadError);
 
 struct Loaded {
     key: Arc<CertifiedKey>,
-    not_before: Timestamp,
-    not_after: Timestamp,
+    validity: Validity,
 }
 
 /// Gives the newest pair to each handshake. An expired leaf is never served: the handshake is refused instead.
@@ -57,16 +37,9 @@ impl Resolver {
     /// # Errors
     /// When it does not parse or the key is not the certificate's; the pair before stays.
     pub fn load(&self, certificate_pem: &str, key_pem: &str) -> Result<Timestamp, ReloadError> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate_pem.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(|source| ReloadError::Pem { what: "certificate", source })?;
-        let first = chain.first().ok_or(ReloadError::Empty)?;
-        let (not_before, not_after) = validity(first)?;
-        let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
-            .map_err(|source| ReloadError::Pem { what: "key", source })?;
-        let key = Arc::new(CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())?);
-        self.loaded.store(Some(Arc::new(Loaded { key, not_before, not_after })));
-        Ok(not_after)
+        let (key, validity) = read::pair(certificate_pem, key_pem)?;
+        self.loaded.store(Some(Arc::new(Loaded { key: Arc::new(key), validity })));
+        Ok(validity.not_after)
     }
 
     /// Whether the pair loaded last is within its validity.
@@ -77,15 +50,14 @@ impl Resolver {
 
     fn valid_key(&self, now: Timestamp) -> Option<Arc<CertifiedKey>> {
         let loaded = self.loaded.load();
-        let loaded = loaded.as_ref()?;
-        (loaded.not_before <= now && now < loaded.not_after).then(|| Arc::clone(&loaded.key))
+        loaded.as_ref().filter(|loaded| loaded.validity.contains(now)).map(|loaded| Arc::clone(&loaded.key))
     }
 }
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let not_after = self.loaded.load().as_ref().map(|loaded| loaded.not_after);
-        f.debug_struct("Resolver").field("not_after", &not_after).finish_non_exhaustive()
+        let validity = self.loaded.load().as_ref().map(|loaded| loaded.validity);
+        f.debug_struct("Resolver").field("validity", &validity).finish_non_exhaustive()
     }
 }
 
@@ -95,11 +67,44 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-fn validity(certificate: &CertificateDer<'_>) -> Result<(Timestamp, Timestamp), ReloadError> {
-    let unreadable = |error: &dyn fmt::Display| ReloadError::Certificate(error.to_string());
-    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|error| unreadable(&error))?;
-    let at = |time: x509_parser::time::ASN1Time| {
-        Timestamp::from_second(time.timestamp()).map_err(|error| unreadable(&error))
-    };
-    Ok((at(parsed.validity().not_before)?, at(parsed.validity().not_after)?))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issue::{Pair, authority, leaf};
+    use jiff::SignedDuration;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    fn a_leaf(lifetime: SignedDuration) -> Pair {
+        let authority = authority("test", NOW, HOUR * 24).unwrap();
+        leaf(&authority, &["webhook.system.svc".to_owned()], NOW, lifetime).unwrap()
+    }
+
+    #[test]
+    fn an_expired_leaf_is_not_served() {
+        let resolver = Resolver::new(|| NOW);
+        assert!(!resolver.is_valid(NOW), "nothing is loaded yet");
+        let leaf = a_leaf(HOUR);
+        let not_after = resolver.load(&leaf.certificate, &leaf.key).unwrap();
+        assert_eq!(not_after, NOW + HOUR);
+        assert!(resolver.is_valid(not_after - SignedDuration::from_secs(1)));
+        assert!(!resolver.is_valid(not_after));
+    }
+
+    #[test]
+    fn what_is_no_pair_leaves_the_one_before_in_use() {
+        let resolver = Resolver::new(|| NOW);
+        let (good, other) = (a_leaf(HOUR), a_leaf(HOUR));
+        resolver.load(&good.certificate, &good.key).unwrap();
+        for (name, certificate, key) in [
+            ("empty files", "", ""),
+            ("no key", good.certificate.as_str(), ""),
+            ("the key of another", other.certificate.as_str(), good.key.as_str()),
+            ("half a file", &good.certificate[..200], good.key.as_str()),
+        ] {
+            assert!(resolver.load(certificate, key).is_err(), "{name}");
+            assert!(resolver.is_valid(NOW), "{name}");
+        }
+    }
 }
