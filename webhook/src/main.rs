@@ -1,1 +1,78 @@
-fn main() {}
+//! The admission webhook. It has no Kubernetes credentials: a verdict depends on the review and the flags alone.
+
+mod args;
+mod certificate;
+mod health;
+mod metrics;
+mod review;
+mod routes;
+mod tls;
+
+use anyhow::Context;
+use args::Args;
+use certs::reload::Resolver;
+use clap::Parser;
+use health::Health;
+use jiff::Timestamp;
+use metrics::Metrics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// How long reviews are still taken after readiness went off: endpoints lag, and an API server that still has this
+/// pod's address would refuse its user's request.
+const ENDPOINTS_LAG: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt().json().with_env_filter(filter).init();
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
+    serve(args).await
+}
+
+/// Serves until SIGTERM or SIGINT; the end of any part is the end of all.
+async fn serve(args: Args) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let resolver = Arc::new(Resolver::new(Timestamp::now));
+    let metrics = Arc::new(Metrics::new());
+    let (leaving, stop) = (CancellationToken::new(), CancellationToken::new());
+
+    let admission = listen(args.address()).await?;
+    let probes = listen(args.health_address()).await?;
+    let routes = routes::routes(args.installation(), Arc::clone(&metrics));
+    let files =
+        certificate::Files::new(args.tls_dir, Arc::clone(&resolver), metrics.certificate_expiry.clone());
+    let tls = tls::acceptor(Arc::clone(&resolver));
+    let health = health::routes(Health { resolver, metrics, leaving: leaving.clone() });
+
+    let mut server = tokio::spawn(tls::serve(admission, tls, routes, stop.clone()));
+    let mut others = JoinSet::new();
+    others.spawn(files.follow());
+    others.spawn(async { axum::serve(probes, health).await.context("probes") });
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        ended = &mut server => anyhow::bail!("the admission server ended by itself: {ended:?}"),
+        ended = others.join_next() => anyhow::bail!("a background task ended by itself: {ended:?}"),
+    }
+    tracing::info!("stopping");
+    leaving.cancel();
+    tokio::time::sleep(ENDPOINTS_LAG).await;
+    stop.cancel();
+    server.await.context("the admission server failed while it stopped")
+}
+
+async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener
+        .with_context(|| format!("cannot listen on {address}: is the address this pod's, and the port free?"))
+}

@@ -1,0 +1,146 @@
+//! An `AdmissionReview` in, its answer out. Reads and writes nothing.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchOperation};
+use kube::core::DynamicObject;
+use kube::core::admission::{
+    AdmissionRequest, AdmissionResponse, AdmissionReview, META_API_VERSION_V1, Operation, SerializePatchError,
+};
+use kube::core::response::{Status, StatusCause, StatusDetails};
+use rules::{Installation, Kind, Subject, Verdict, defaults, judge};
+use serde_json::Value;
+
+/// The route that a review came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Fills in defaults, refuses nothing.
+    Mutate,
+    /// Refuses, fills in nothing.
+    Validate,
+}
+
+/// What goes back, and what it came to.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) review: AdmissionReview<DynamicObject>,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Why there is no answer. The API server then refuses the request, by its failure policy. The texts hold nothing of
+/// the object.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Malformed {
+    #[error("the body is not an AdmissionReview: {category:?} error in line {line}, column {column}")]
+    Unreadable { category: serde_json::error::Category, line: usize, column: usize },
+    #[error("the review is of another version than {META_API_VERSION_V1}, or has no request")]
+    NotARequest,
+    #[error("the review says {0:?} and lacks the object or the old object that this means")]
+    MissingObject(Operation),
+    #[error("the patch cannot be written: {0}")]
+    Patch(#[from] SerializePatchError),
+}
+
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unreadable { category: error.classify(), line: error.line(), column: error.column() }
+    }
+}
+
+/// Answers a review. Anything but the creation or update of one of our objects itself passes.
+pub(crate) fn answer(door: Door, body: &[u8], installation: &Installation) -> Result<Answer, Malformed> {
+    let review: AdmissionReview<DynamicObject> = serde_json::from_slice(body)?;
+    if review.types.api_version != META_API_VERSION_V1 {
+        return Err(Malformed::NotARequest);
+    }
+    let request: AdmissionRequest<_> = review.try_into().map_err(|_| Malformed::NotARequest)?;
+    let response = AdmissionResponse::from(&request);
+    let kind = Kind::find(&request.kind.group, &request.kind.kind);
+    let of_object = request.sub_resource.as_deref().is_none_or(str::is_empty);
+    let written = matches!(request.operation, Operation::Create | Operation::Update);
+    let Some(judged) = kind.filter(|_| of_object && written) else {
+        return Ok(Answer { review: response.into_review(), kind, verdict: Verdict::default() });
+    };
+    let (new, old) = objects(&request)?;
+    let (response, verdict) = match door {
+        Door::Mutate => (fill(response, judged, &new, old.as_ref(), installation)?, Verdict::default()),
+        Door::Validate => {
+            let namespace = request.namespace.as_deref().unwrap_or_default();
+            let verdict = judge(&Subject::new(judged, namespace, &new, old.as_ref()));
+            (tell(response, judged, &request, &verdict), verdict)
+        }
+    };
+    Ok(Answer { review: response.into_review(), kind, verdict })
+}
+
+/// The object, and on an update the one before. An update that lost its old object must not pass as a creation.
+fn objects(request: &AdmissionRequest<DynamicObject>) -> Result<(Value, Option<Value>), Malformed> {
+    let missing = || Malformed::MissingObject(request.operation.clone());
+    let new = serde_json::to_value(request.object.as_ref().ok_or_else(missing)?)?;
+    let old = match request.operation {
+        Operation::Update => Some(serde_json::to_value(request.old_object.as_ref().ok_or_else(missing)?)?),
+        _ => None,
+    };
+    Ok((new, old))
+}
+
+fn fill(
+    response: AdmissionResponse,
+    kind: Kind,
+    new: &Value,
+    old: Option<&Value>,
+    installation: &Installation,
+) -> Result<AdmissionResponse, SerializePatchError> {
+    let additions = defaults(kind, new, old, installation);
+    if additions.is_empty() {
+        return Ok(response);
+    }
+    let add = |addition: rules::Addition| {
+        let path = PointerBuf::from_tokens(["spec", addition.field]);
+        PatchOperation::Add(AddOperation { path, value: addition.value })
+    };
+    response.with_patch(Patch(additions.into_iter().map(add).collect()))
+}
+
+/// A refused update is Forbidden, never Invalid: tools take a 422 as leave to delete the object and create it again,
+/// which would run a restore twice.
+fn tell(
+    mut response: AdmissionResponse,
+    kind: Kind,
+    request: &AdmissionRequest<DynamicObject>,
+    verdict: &Verdict,
+) -> AdmissionResponse {
+    if !verdict.warnings.is_empty() {
+        response.warnings = Some(verdict.warnings.clone());
+    }
+    if !verdict.is_refused() {
+        return response;
+    }
+    let (code, reason) = match request.operation {
+        Operation::Create => (422, "Invalid"),
+        _ => (403, "Forbidden"),
+    };
+    response.allowed = false;
+    response.result =
+        Status::failure(&verdict.message(), reason).with_code(code).with_details(StatusDetails {
+            name: request.name.clone(),
+            group: api::GROUP.to_owned(),
+            kind: kind.name().to_owned(),
+            uid: String::new(),
+            causes: causes(verdict),
+            retry_after_seconds: 0,
+        });
+    response
+}
+
+fn causes(verdict: &Verdict) -> Vec<StatusCause> {
+    let cause = |violation: &rules::Violation| StatusCause {
+        reason: violation.reason.as_str().to_owned(),
+        message: violation.message.clone(),
+        field: violation.field.clone(),
+    };
+    verdict.violations.iter().map(cause).collect()
+}
+
+#[cfg(test)]
+mod tests;
