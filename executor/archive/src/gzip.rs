@@ -1,0 +1,116 @@
+//! Exactly one gzip member (RFC 1952), and nothing after it.
+
+use crate::buffer::Block;
+use crate::error::ArchiveError;
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+/// What the header must begin with: magic, deflate, no flags. OpenBao writes no name, comment, extra field or header
+/// checksum. The six bytes behind it (time, compression level, operating system) mean nothing.
+const HEADER: [u8; 4] = [0x1f, 0x8b, 8, 0];
+/// Bytes decompressed at a time.
+const OUTPUT: usize = 32 * 1024;
+
+/// Decompresses what is pushed into it.
+pub(crate) struct Gunzip {
+    stage: Stage,
+    inflate: Decompress,
+    crc: Crc,
+    output: Box<[u8]>,
+}
+
+enum Stage {
+    Header(Block<10>),
+    Body,
+    Trailer(Block<8>),
+    Done,
+}
+
+impl Gunzip {
+    pub(crate) fn new() -> Self {
+        Self {
+            stage: Stage::Header(Block::new()),
+            inflate: Decompress::new(false),
+            crc: Crc::new(),
+            output: vec![0; OUTPUT].into_boxed_slice(),
+        }
+    }
+
+    /// Decompresses the next bytes into `sink`.
+    pub(crate) fn push(
+        &mut self,
+        mut input: &[u8],
+        mut sink: impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        while !input.is_empty() {
+            match &mut self.stage {
+                Stage::Header(block) => {
+                    let Some(header) = block.fill(&mut input) else { return Ok(()) };
+                    if !header.starts_with(&HEADER) {
+                        return Err(ArchiveError::NotGzip);
+                    }
+                    self.stage = Stage::Body;
+                }
+                Stage::Body => {
+                    if self.inflate_into(&mut input, &mut sink)? {
+                        self.stage = Stage::Trailer(Block::new());
+                    }
+                }
+                Stage::Trailer(block) => {
+                    let Some([crc @ .., a, b, c, d]) = block.fill(&mut input) else { return Ok(()) };
+                    if u32::from_le_bytes(crc) != self.crc.sum()
+                        || u32::from_le_bytes([a, b, c, d]) != self.crc.amount()
+                    {
+                        return Err(ArchiveError::WrongChecksum);
+                    }
+                    self.stage = Stage::Done;
+                }
+                Stage::Done => return Err(ArchiveError::BytesAfterGzip),
+            }
+        }
+        Ok(())
+    }
+
+    /// Decompresses until `input` is used up (false) or the compressed stream ends (true).
+    fn inflate_into(
+        &mut self,
+        input: &mut &[u8],
+        sink: &mut impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+    ) -> Result<bool, ArchiveError> {
+        loop {
+            let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
+            let status = self
+                .inflate
+                .decompress(input, &mut self.output, FlushDecompress::None)
+                .map_err(|_| ArchiveError::Undecodable)?;
+            let consumed = in_memory(self.inflate.total_in() - before_in);
+            let plain = &self.output[..in_memory(self.inflate.total_out() - before_out)];
+            *input = &input[consumed..];
+            self.crc.update(plain);
+            sink(plain)?;
+            match status {
+                Status::StreamEnd => return Ok(true),
+                // A full output buffer may hide more output of bytes already consumed.
+                _ if input.is_empty() && plain.len() < OUTPUT => return Ok(false),
+                _ if consumed == 0 && plain.is_empty() => return Err(ArchiveError::Undecodable),
+                _ => {}
+            }
+        }
+    }
+
+    /// The object has ended: was that the end of the stream? If not, it ended inside `content` of the stream, or
+    /// inside its frame.
+    pub(crate) const fn finish(&self, content: &'static str) -> Result<(), ArchiveError> {
+        let inside = match self.stage {
+            Stage::Done => return Ok(()),
+            Stage::Header(_) => "the gzip header",
+            Stage::Body => content,
+            Stage::Trailer(_) => "the gzip checksum",
+        };
+        Err(ArchiveError::Truncated { inside })
+    }
+}
+
+/// A count of bytes that one call moved, so of bytes in memory.
+fn in_memory(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,80 @@
+//! Keys of backups: `<prefix>/<namespace>/<cluster>/<2026-03-20T03-00-00Z>-<8 hexadecimal digits>.snap`.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+/// Second precision, and no colons, which some stores and tools escape.
+const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
+const SUFFIX: &str = ".snap";
+
+/// The folder of a cluster's backups, with `/` at its end. Slashes around the prefix do not count.
+#[must_use]
+pub fn folder(prefix: Option<&str>, namespace: &str, cluster: &str) -> String {
+    match prefix.map(|prefix| prefix.trim_matches('/')) {
+        None | Some("") => format!("{namespace}/{cluster}/"),
+        Some(prefix) => format!("{prefix}/{namespace}/{cluster}/"),
+    }
+}
+
+/// The key of a backup that begins at `at`; `chance` tells backups of the same second apart.
+#[must_use]
+pub fn backup_key(
+    prefix: Option<&str>,
+    namespace: &str,
+    cluster: &str,
+    at: Timestamp,
+    chance: [u8; 4],
+) -> String {
+    let chance = u32::from_be_bytes(chance);
+    format!("{}{}-{chance:08x}{SUFFIX}", folder(prefix, namespace, cluster), at.strftime(TIME))
+}
+
+/// When the backup with this key began, if it is one of ours in `folder`.
+#[must_use]
+pub fn began(folder: &str, key: &str) -> Option<Timestamp> {
+    let (time, chance) = key.strip_prefix(folder)?.strip_suffix(SUFFIX)?.rsplit_once('-')?;
+    let is_chance = chance.len() == 8 && chance.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let at = Offset::UTC.to_timestamp(DateTime::strptime(TIME, time).ok()?).ok()?;
+    (is_chance && at.strftime(TIME).to_string() == time).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_key_is_as_documented() {
+        let at = "2026-03-20T03:00:00.9Z".parse().unwrap();
+        let key = backup_key(Some("/clusters/"), "security", "prod", at, [0, 0xab, 0xcd, 0xef]);
+        assert_eq!(key, "clusters/security/prod/2026-03-20T03-00-00Z-00abcdef.snap");
+        assert_eq!(folder(Some("/"), "security", "prod"), "security/prod/");
+    }
+
+    /// Bug: retention deletes an object that is not this cluster's own backup.
+    #[test]
+    fn other_keys_are_not_ours() {
+        for other in [
+            "security/prod/2026-03-20T03-00-00Z-00abcdef.snap.json",
+            "security/prod/2026-03-20T03-00-00Z-00ABCDEF.snap",
+            "security/prod/2026-03-20T03-00-00Z-0abcdef.snap",
+            "security/prod/2026-3-20T03-00-00Z-00abcdef.snap",
+            "security/prod/2026-13-20T03-00-00Z-00abcdef.snap",
+            "security/prod/old/2026-03-20T03-00-00Z-00abcdef.snap",
+            "security/prod-2/2026-03-20T03-00-00Z-00abcdef.snap",
+            "security/prod/latest.snap",
+        ] {
+            assert_eq!(began("security/prod/", other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_says_when_it_began(second in 0_i64..4_000_000_000, chance: [u8; 4], prefix in "[a-z/]{0,9}") {
+            let at = Timestamp::from_second(second).unwrap();
+            let key = backup_key(Some(&prefix), "ns", "c", at, chance);
+            prop_assert_eq!(began(&folder(Some(&prefix), "ns", "c"), &key), Some(at));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The whole reader: bytes of the object in, a summary or the first thing that is wrong out.
+
+use crate::buffer::hex;
+use crate::content::Content;
+use crate::error::ArchiveError;
+use crate::gzip::Gunzip;
+use crate::summary::Summary;
+use crate::tar::Untar;
+use sha2::{Digest, Sha256};
+
+/// Reads one object, pushed in pieces of any size. What it found wrong once stays wrong.
+pub struct Verifier {
+    object_size: u64,
+    object_digest: Sha256,
+    gunzip: Gunzip,
+    untar: Untar,
+    content: Content,
+    broken: Option<ArchiveError>,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Verifier {
+    /// A reader that has seen nothing yet. It holds less than a MiB, and never more.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            object_size: 0,
+            object_digest: Sha256::new(),
+            gunzip: Gunzip::new(),
+            untar: Untar::new(),
+            content: Content::new(),
+            broken: None,
+        }
+    }
+
+    /// Reads the next bytes of the object.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as soon as it is seen.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        self.object_size += bytes.len() as u64;
+        self.object_digest.update(bytes);
+        let (untar, content) = (&mut self.untar, &mut self.content);
+        let read = self.gunzip.push(bytes, |plain| untar.push(plain, content));
+        self.broken = read.as_ref().err().cloned();
+        read
+    }
+
+    /// The object has ended.
+    ///
+    /// # Errors
+    /// When it is not a whole snapshot whose parts agree.
+    pub fn finish(self) -> Result<Summary, ArchiveError> {
+        if let Some(error) = self.broken {
+            return Err(error);
+        }
+        self.gunzip.finish(self.untar.expected())?;
+        self.untar.finish()?;
+        let agreed = self.content.finish()?;
+        let (barrier_keys_sha256, seal) = agreed.inventory.required()?;
+        Ok(Summary {
+            object_size: self.object_size,
+            sha256: hex(&self.object_digest.finalize()),
+            id: agreed.meta.id,
+            index: agreed.meta.index,
+            term: agreed.meta.term,
+            state_size: agreed.meta.size,
+            records: agreed.records,
+            newest_version: agreed.inventory.newest_version,
+            unreadable_version: agreed.inventory.unreadable_version,
+            barrier_keys_sha256,
+            seal,
+            meta: agreed.meta_bytes,
+            sealed: agreed.sealed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! A local object store that checks signatures, and a folder with its credentials.
+
+use api::StorageTarget;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// A snapshot that OpenBao 2.7.2 made: one node, Shamir seal, nothing but what `sys/init` writes.
+pub(crate) const SNAPSHOT: &[u8] = include_bytes!("../archive/fixtures/openbao-2.7.2.snap");
+
+/// A store with the bucket `snapshots`; it goes away with its folder.
+pub(crate) struct Store {
+    pub(crate) target: StorageTarget,
+    folder: TempDir,
+}
+
+impl Store {
+    /// A store without TLS.
+    pub(crate) async fn start() -> Self {
+        Self::serve("http", None).await
+    }
+
+    /// A store with a certificate for `localhost`, and the PEM of its authority.
+    pub(crate) async fn start_tls() -> (Self, String) {
+        // Another test may have been first.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = issued.signing_key.serialize_der().try_into().unwrap();
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![issued.cert.der().clone()], key)
+            .unwrap();
+        (Self::serve("https", Some(TlsAcceptor::from(Arc::new(config)))).await, issued.cert.pem())
+    }
+
+    async fn serve(scheme: &str, tls: Option<TlsAcceptor>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("data/snapshots")).unwrap();
+        std::fs::create_dir_all(folder.path().join("secret")).unwrap();
+        let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path().join("data")).unwrap());
+        service.set_auth(SimpleAuth::from_single("key-id", "secret-key"));
+        let service = service.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (service, tls) = (service.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => answer(stream, service).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                answer(stream, service).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let store = Self { target: target(&format!("{scheme}://localhost:{port}")), folder };
+        store.secret("accessKeyId", "key-id\n");
+        store.secret("secretAccessKey", "secret-key");
+        store
+    }
+
+    /// Puts an object under a key, in place of any that is there.
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
+        std::fs::write(self.folder.path().join("data/snapshots").join(key), bytes).unwrap();
+    }
+
+    /// Sets a key of the mounted Secret.
+    pub(crate) fn secret(&self, key: &str, value: &str) {
+        std::fs::write(self.secrets().join(key), value).unwrap();
+    }
+
+    /// The folder of the mounted Secret.
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.folder.path().join("secret")
+    }
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: S3Service) {
+    // A client that goes away in the middle is what some tests are about.
+    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// A target as the API server would hand it out.
+pub(crate) fn target(endpoint: &str) -> StorageTarget {
+    serde_json::from_value(serde_json::json!({
+        "endpoint": endpoint,
+        "bucket": "snapshots",
+        "usePathStyle": true,
+        "credentialsSecretRef": {"name": "storage"},
+    }))
+    .unwrap()
+}

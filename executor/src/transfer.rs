@@ -1,0 +1,221 @@
+//! Reads one object whole, in ranges, and only the one that it was at the beginning.
+
+use crate::storage::told;
+use api::task::Pinned;
+use archive::{ArchiveError, Summary, Verifier};
+use futures::{StreamExt, stream};
+use object_store::path::Path;
+use object_store::{Error, GetOptions, GetRange, ObjectStore};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Time for every transfer, whatever its size.
+const BASE: Duration = Duration::from_mins(10);
+/// Slowest transfer that is waited for, in bytes for each second.
+const SLOWEST: u64 = 5 * 1024 * 1024;
+
+/// Why an object was not read, or is no snapshot. Nothing was changed.
+#[derive(Debug, Error)]
+pub(crate) enum TransferError {
+    #[error(
+        "The key {0:?} cannot be the key of an object. Create a new request with the full key, as the store lists it."
+    )]
+    Key(String),
+    #[error(
+        "There is no object {0:?} in the bucket. List the bucket, and create a new request with a key that is there."
+    )]
+    NotFound(String),
+    #[error(
+        "The bucket does not exist. Create a new request with the name of the bucket that holds the snapshot."
+    )]
+    NoBucket,
+    #[error("The object is empty. Choose another snapshot.")]
+    Empty,
+    #[error(
+        "The store refuses the credentials, or they may not read the object: {0}. Correct the Secret or its policy (s3:GetObject; with s3:ListBucket a missing object is told from a forbidden one), then create a new request."
+    )]
+    Denied(String),
+    #[error(
+        "The bucket is in another region or behind another endpoint: {0}. Create a new request with the right ones; redirects are not followed."
+    )]
+    Elsewhere(String),
+    #[error(
+        "The store gives no ETag for the object, so it cannot be held to be the same from the first byte to the last. Use a store that gives one."
+    )]
+    NoEtag,
+    #[error(
+        "The object was replaced while it was read. Create a new request once nothing writes to this key any more."
+    )]
+    Replaced,
+    #[error(
+        "The object has {size} bytes and was not read in {seconds} s, which is 10 min and 5 MiB/s. See why the store is slow, then create a new request."
+    )]
+    Slow { size: u64, seconds: u64 },
+    #[error(
+        "The certificate of the store is not trusted: {0}. Put the PEM of its authority into key caCert of the Secret, then create a new request."
+    )]
+    Untrusted(String),
+    #[error(
+        "The store could not be read: {0}. See that it runs and that this namespace may reach it, then create a new request."
+    )]
+    Store(String),
+    #[error(
+        "The object has SHA-256 {found}, the request says {expected}. Find out which is right, then create a new request."
+    )]
+    OtherDigest { expected: String, found: String },
+    #[error("{0} Choose another snapshot.")]
+    Archive(#[from] ArchiveError),
+}
+
+impl TransferError {
+    /// The field below `source` that it concerns.
+    pub(crate) const fn field(&self) -> &'static str {
+        match self {
+            Self::Key(_) | Self::NotFound(_) | Self::Empty | Self::Replaced | Self::Archive(_) => "key",
+            Self::OtherDigest { .. } => "sha256",
+            Self::NoBucket => "target.bucket",
+            Self::Denied(_) | Self::Untrusted(_) => "target.credentialsSecretRef",
+            Self::Elsewhere(_) => "target.region",
+            Self::NoEtag | Self::Slow { .. } | Self::Store(_) => "target.endpoint",
+        }
+    }
+
+    /// Whether the same request could succeed another time, as it is.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Replaced | Self::Slow { .. } | Self::Store(_))
+    }
+}
+
+/// How to read: bytes of one range, and ranges in flight at once. At most one range more is in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) part: u64,
+    pub(crate) concurrency: usize,
+}
+
+/// What one object is, as long as it is the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
+    size: u64,
+    etag: Option<String>,
+    version: Option<String>,
+}
+
+/// Reads the whole object through the verifier.
+pub(crate) async fn verify(
+    store: Arc<dyn ObjectStore>,
+    key: &str,
+    pace: Pace,
+) -> Result<(Pinned, Summary), TransferError> {
+    let mut verifier = Verifier::new();
+    let Identity { size, etag, version } = read(store, key, pace, |bytes| verifier.push(bytes)).await?;
+    let summary = verifier.finish()?;
+    Ok((Pinned { size, sha256: summary.sha256.clone(), etag, version }, summary))
+}
+
+/// Reads the whole object into `sink`, in order. It is pinned by the first range: every other one asks for its `ETag`, and
+/// is held against it again, since some stores do not look at the question.
+async fn read(
+    store: Arc<dyn ObjectStore>,
+    key: &str,
+    pace: Pace,
+    mut sink: impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+) -> Result<Identity, TransferError> {
+    let path = Path::parse(key)
+        .ok()
+        .filter(|path| !key.is_empty() && path.as_ref() == key)
+        .ok_or_else(|| TransferError::Key(key.to_owned()))?;
+    let reader = Reader { store, path };
+    let (object, bytes) = reader.range(0..pace.part, None).await?;
+    let etag = object.etag.clone().ok_or(TransferError::NoEtag)?;
+    sink(&bytes)?;
+    let starts = (bytes.len() as u64..object.size).step_by(usize::try_from(pace.part).unwrap_or(usize::MAX));
+    drop(bytes);
+    let size = object.size;
+    let mut parts = stream::iter(starts)
+        .map(|start| {
+            let (reader, etag) = (reader.clone(), etag.clone());
+            let range = start..size.min(start + pace.part);
+            AbortOnDropHandle::new(tokio::spawn(async move { reader.range(range, Some(etag)).await }))
+        })
+        .buffered(pace.concurrency);
+    let limit = BASE + Duration::from_secs(size / SLOWEST);
+    let rest = async {
+        while let Some(part) = parts.next().await {
+            let (same, bytes) = part.map_err(|error| TransferError::Store(told(&error)))??;
+            if same != object {
+                return Err(TransferError::Replaced);
+            }
+            sink(&bytes)?;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(limit, rest)
+        .await
+        .map_err(|_| TransferError::Slow { size, seconds: limit.as_secs() })??;
+    Ok(object)
+}
+
+#[derive(Clone)]
+struct Reader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+}
+
+impl Reader {
+    /// One range of the object, if it is (still) the one with this `ETag`, and what the object is.
+    async fn range(
+        &self,
+        range: Range<u64>,
+        etag: Option<String>,
+    ) -> Result<(Identity, Vec<u8>), TransferError> {
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            if_match: etag,
+            ..GetOptions::default()
+        };
+        let answer = self.store.get_opts(&self.path, options).await.map_err(|error| self.fault(&error))?;
+        let object = Identity {
+            size: answer.meta.size,
+            etag: answer.meta.e_tag.clone(),
+            version: answer.meta.version.clone(),
+        };
+        let expected = range.end.min(object.size).saturating_sub(range.start);
+        let bytes = answer.bytes().await.map_err(|error| self.fault(&error))?;
+        if bytes.len() as u64 == expected {
+            Ok((object, bytes.into()))
+        } else {
+            Err(TransferError::Store(format!("a range of {expected} bytes came with {}", bytes.len())))
+        }
+    }
+
+    /// What an error of the store means for the request. S3 names the cause in an XML body.
+    fn fault(&self, error: &Error) -> TransferError {
+        let text = told(error);
+        let code =
+            text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+        match (error, code) {
+            (_, Some("NoSuchBucket")) => TransferError::NoBucket,
+            (_, Some("InvalidRange")) => TransferError::Empty,
+            (
+                _,
+                Some(code @ ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")),
+            ) => TransferError::Elsewhere(code.to_owned()),
+            (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, code) => {
+                TransferError::Denied(code.unwrap_or("access denied").to_owned())
+            }
+            (_, Some(code @ ("InvalidToken" | "ExpiredToken"))) => TransferError::Denied(code.to_owned()),
+            (Error::NotFound { .. }, _) => TransferError::NotFound(self.path.to_string()),
+            (Error::Precondition { .. }, _) => TransferError::Replaced,
+            _ if text.contains("invalid peer certificate") => TransferError::Untrusted(text),
+            _ if text.contains("edirect") => TransferError::Elsewhere(text),
+            _ => TransferError::Store(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
