@@ -93,7 +93,7 @@ pub struct Tls {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct Network {
-    /// Egress that is allowed, as in a NetworkPolicy.
+    /// Egress that is allowed, as in a network policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress_rules: Vec<PreservedObject>,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// Type of a condition on an `OpenBaoRestore`. The first three are what kstatus (Flux, Helm) reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ConditionType {
     /// True only when the restore is Completed.
     Ready,
@@ -102,6 +102,38 @@ pub enum Reason {
     PodsEnding,
     /// The Job ended before it acted.
     JobFailed,
+    /// The object is not there.
+    SnapshotNotFound,
+    /// The object is not a whole, valid snapshot.
+    SnapshotInvalid,
+    /// The object does not have the digest that the request gives.
+    DigestMismatch,
+    /// The object changed since it was checked.
+    ObjectChanged,
+    /// The store refused the credentials.
+    StorageDenied,
+    /// The store did not answer.
+    StorageUnreachable,
+    /// OpenBao refused the credentials.
+    LoginRefused,
+    /// OpenBao lets the credentials do less than a restore needs.
+    PermissionMissing,
+    /// The role issues batch tokens, which a restore does not void.
+    BatchToken,
+    /// The servers agree on no leader.
+    NoLeader,
+    /// A server is sealed.
+    ServerSealed,
+    /// A server did not answer.
+    ServerUnreachable,
+    /// The snapshot was taken by a newer version than the server's.
+    ServerOlder,
+    /// The snapshot is sealed with other keys.
+    SealMismatch,
+    /// The dry run of the seal check gave no verdict.
+    SealUnknown,
+    /// The ticket was claimed by somebody else, or is gone.
+    TicketLost,
 }
 
 impl Reason {
@@ -133,6 +165,22 @@ impl Reason {
             Self::LeftoverExists => "LeftoverExists",
             Self::PodsEnding => "PodsEnding",
             Self::JobFailed => "JobFailed",
+            Self::SnapshotNotFound => "SnapshotNotFound",
+            Self::SnapshotInvalid => "SnapshotInvalid",
+            Self::DigestMismatch => "DigestMismatch",
+            Self::ObjectChanged => "ObjectChanged",
+            Self::StorageDenied => "StorageDenied",
+            Self::StorageUnreachable => "StorageUnreachable",
+            Self::LoginRefused => "LoginRefused",
+            Self::PermissionMissing => "PermissionMissing",
+            Self::BatchToken => "BatchToken",
+            Self::NoLeader => "NoLeader",
+            Self::ServerSealed => "ServerSealed",
+            Self::ServerUnreachable => "ServerUnreachable",
+            Self::ServerOlder => "ServerOlder",
+            Self::SealMismatch => "SealMismatch",
+            Self::SealUnknown => "SealUnknown",
+            Self::TicketLost => "TicketLost",
         }
     }
 }

@@ -20,7 +20,7 @@ pub fn digest(request: &OpenBaoRestore) -> String {
         target.path_prefix.as_deref().unwrap_or_default(),
     ];
     // NUL cannot stand in any of them, so no two lists run together.
-    Sha256::digest(parts.join("\0")).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::names::hexadecimal(&Sha256::digest(parts.join("\0")))
 }
 
 #[cfg(test)]

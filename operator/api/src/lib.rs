@@ -1,5 +1,6 @@
 //! The nouns of OpenBao Recovery, `openbao.org/v1alpha1`: the two custom resources, every name that is derived from
 //! them, their conditions, and what operator and executor say to each other. Nothing here reads or writes the world.
+#![expect(clippy::duplicated_attributes, reason = "each printer column repeats the words of the others")]
 
 pub mod backup;
 pub mod cluster;

@@ -16,6 +16,14 @@ pub const COMPONENT_LABEL: &str = "openbao.org/component";
 pub const REQUEST_UID: &str = "openbao.org/request-uid";
 /// Annotation of a pod that carries its Task.
 pub const TASK: &str = "openbao.org/task";
+/// Annotation of a ticket with the UID of the Job that it was given to.
+pub const JOB_UID: &str = "openbao.org/job-uid";
+/// Annotation of a ticket with the executor's Report.
+pub const REPORT: &str = "openbao.org/report";
+/// Annotation of a ticket with the bytes moved: `<bytes>/<total>`.
+pub const PROGRESS: &str = "openbao.org/progress";
+/// Annotation of a ticket with the marker that a restore wipes; see [`crate::task::Marker`].
+pub const MARKER: &str = "openbao.org/marker";
 /// Annotation that gives up a request, with its UID as value.
 pub const ABANDON: &str = "openbao.org/abandon";
 /// Annotation that settles an unknown outcome: `<uid>/applied` or `<uid>/not-applied`.
@@ -94,7 +102,20 @@ fn hashed(readable: &str, original: &str, limit: usize) -> String {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(HASH_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+    let mut digits = hexadecimal(&Sha256::digest(text));
+    digits.truncate(HASH_DIGITS);
+    digits
+}
+
+/// Two lower-case hexadecimal digits a byte.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
+        }
+        text
+    })
 }
 
 #[cfg(test)]

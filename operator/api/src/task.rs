@@ -1,6 +1,6 @@
 //! What the operator tells the executor (Task) and hears back (Report): JSON, versioned, small, without secrets.
 
-use crate::conditions::Reason;
+use crate::conditions::{ConditionType, Reason};
 use crate::target::StorageTarget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -20,8 +20,8 @@ pub struct Task {
     pub v: u32,
     /// Check, restore, prove or backup.
     pub kind: TaskKind,
-    /// UID of the request or of the backup Job.
-    pub request_uid: String,
+    /// The request, or the backup Job.
+    pub request: Request,
     /// The Lease that this pod claims, by name and UID.
     pub ticket: Ticket,
     /// No claim after this instant.
@@ -30,6 +30,16 @@ pub struct Task {
     pub target: StorageTarget,
     /// Full key of the object.
     pub key: String,
+    /// SHA-256 that the object must have, hexadecimal, if the request gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The servers.
+    pub cluster: Servers,
+    /// How the executor logs in.
+    pub login: Login,
+    /// Whether other seal keys and an unhealthy cluster are accepted.
+    #[serde(default)]
+    pub force: bool,
     /// What the check found, for a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
@@ -47,6 +57,46 @@ pub enum TaskKind {
     Prove,
     /// Take a snapshot.
     Backup,
+}
+
+/// The object that a Task is done for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Its namespace, which is the pod's.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// Every server of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Servers {
+    /// URL of each, never of a Service that stands before several.
+    pub addresses: Vec<String>,
+    /// Name that their certificates carry, where it is not the host of the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+}
+
+/// How the executor logs in to OpenBao; the secret itself is a mounted file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Login {
+    /// With the pod's `ServiceAccount` token.
+    Jwt {
+        /// Mount of the auth method.
+        mount: String,
+        /// Role.
+        role: String,
+    },
+    /// With a token from a Secret.
+    Token {
+        /// Key of the Secret, which is the name of the file.
+        key: String,
+    },
 }
 
 /// The Lease that lets one pod act at most once.
@@ -73,6 +123,20 @@ pub struct Pinned {
     pub version: Option<String>,
 }
 
+/// What a restore writes to its ticket in the claim, so that anybody can prove afterwards whether it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Marker {
+    /// Wrapping token of OpenBao; it opens nothing, and a restore wipes it.
+    pub token: String,
+    /// When the token expires by itself.
+    pub expires: Time,
+    /// Address of the leader that the snapshot is sent to.
+    pub leader: String,
+    /// Since when that leader was active, in OpenBao's words; a restore makes it newer.
+    pub active_time: String,
+}
+
 /// What a pod did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,9 +148,29 @@ pub struct Report {
     /// Every problem found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<Problem>,
+    /// What was found out about each stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageFinding>,
+    /// What to do now, as commands to copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_steps: Vec<String>,
     /// The object, where it was read whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
+}
+
+/// What a pod found out about one stage; it becomes the condition of that type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageFinding {
+    /// Type of the condition.
+    pub stage: ConditionType,
+    /// Whether it holds; absent: could not be found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<bool>,
+    /// Stable reason.
+    pub reason: Reason,
+    /// What was found, in one sentence.
+    pub message: String,
 }
 
 /// One thing that is wrong, and the way out.
@@ -213,6 +297,13 @@ mod tests {
                 field: Some("spec.source.key".to_owned()),
                 message: "The object is not there.".to_owned(),
             }],
+            stages: vec![StageFinding {
+                stage: ConditionType::SnapshotVerified,
+                holds: Some(false),
+                reason: Reason::CheckFailed,
+                message: "It is not there.".to_owned(),
+            }],
+            next_steps: Vec::new(),
             pinned: None,
         };
         let text = serde_json::to_string(&report).unwrap();

@@ -1,4 +1,5 @@
 //! The motion: what is observed goes in, what to do comes out. Nothing here reads a clock or the world.
 
 pub mod lease;
+pub mod proof;
 pub mod restore;

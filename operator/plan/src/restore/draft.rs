@@ -2,6 +2,7 @@
 
 use super::{Plan, Step, Waiting};
 use api::conditions::{Condition, ConditionType, Reason};
+use api::task::StageFinding;
 use api::{OpenBaoRestore, OpenBaoRestoreStatus, Phase};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -72,6 +73,18 @@ impl Draft {
         match old {
             Some(at) => conditions[at] = condition,
             None => conditions.push(condition),
+        }
+    }
+
+    /// Turns what a pod found out into conditions.
+    pub(super) fn adopt(&mut self, findings: &[StageFinding]) {
+        for finding in findings {
+            let truth = match finding.holds {
+                Some(true) => Truth::True,
+                Some(false) => Truth::False,
+                None => Truth::Unknown,
+            };
+            self.set(finding.stage, truth, finding.reason, &finding.message);
         }
     }
 

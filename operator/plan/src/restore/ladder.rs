@@ -1,6 +1,7 @@
 //! The rungs, in their order, and those that concern the request itself.
 
 use super::draft::{Draft, Truth};
+use super::observed::is_upgrading;
 use super::{Observed, Rung, Step, Waiting, running, terminal, validating};
 use api::conditions::{ConditionType, Reason};
 use api::{Phase, names};
@@ -51,24 +52,22 @@ fn guarded(seen: &Observed, _: &mut Draft) -> Rung {
 /// The second look: admission may have been absent when the request came.
 fn accepted(seen: &Observed, draft: &mut Draft) -> Rung {
     let generation = seen.request.metadata.generation;
-    match draft.status.accepted_generation {
-        Some(accepted) if Some(accepted) == generation => Rung::Pass,
-        Some(_) => Rung::Fail(
+    match (draft.status.accepted_generation, &seen.judgement) {
+        (Some(accepted), _) if Some(accepted) == generation => Rung::Pass,
+        (Some(_), _) => Rung::Fail(
             Reason::GenerationChanged,
             "The request was changed after it was accepted. Nothing was touched. Create a new OpenBaoRestore."
                 .to_owned(),
         ),
-        None => match &seen.judgement {
-            Some(judgement) => Rung::Fail(
-                Reason::SpecRefused,
-                format!("{judgement} Nothing was touched. Create a new OpenBaoRestore that mends this."),
-            ),
-            None => {
-                draft.status.accepted_generation = generation;
-                draft.status.intent_digest = Some(api::intent::digest(&seen.request));
-                Rung::Pass
-            }
-        },
+        (None, Some(judgement)) => Rung::Fail(
+            Reason::SpecRefused,
+            format!("{judgement} Nothing was touched. Create a new OpenBaoRestore that mends this."),
+        ),
+        (None, None) => {
+            draft.status.accepted_generation = generation;
+            draft.status.intent_digest = Some(api::intent::digest(&seen.request));
+            Rung::Pass
+        }
     }
 }
 
@@ -110,7 +109,7 @@ fn cluster_is_there(seen: &Observed, draft: &mut Draft) -> Rung {
         draft.set(ConditionType::ClusterResolved, Truth::False, Reason::ClusterNotFound, &message);
         return Rung::Wait(Waiting::Cluster, message);
     };
-    if seen.upgrading(cluster) && !seen.request.spec.force {
+    if is_upgrading(cluster) && !seen.request.spec.force {
         let message =
             format!("OpenBaoCluster {name} is being upgraded; the restore waits for the end of that.");
         draft.set(ConditionType::ClusterResolved, Truth::False, Reason::ClusterUpgrading, &message);

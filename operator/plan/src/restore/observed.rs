@@ -156,14 +156,11 @@ impl Observed {
         };
         status.restores.iter().rev().find(same).map(|record| record.uid.clone())
     }
+}
 
-    /// An absent condition is unknown, which is not upgrading.
-    pub(super) fn upgrading(&self, cluster: &OpenBaoCluster) -> bool {
-        cluster.status.as_ref().is_some_and(|status| {
-            status
-                .conditions
-                .iter()
-                .any(|condition| condition.type_ == "Upgrading" && condition.status == "True")
-        })
-    }
+/// An absent condition is unknown, which is not upgrading.
+pub(super) fn is_upgrading(cluster: &OpenBaoCluster) -> bool {
+    cluster.status.as_ref().is_some_and(|status| {
+        status.conditions.iter().any(|condition| condition.type_ == "Upgrading" && condition.status == "True")
+    })
 }

@@ -33,7 +33,14 @@ fn report(outcome: Ended) -> Report {
     let problem =
         Problem { reason: Reason::CheckFailed, field: None, message: "The object is not there.".to_owned() };
     let problems = if outcome == Ended::Done { vec![] } else { vec![problem] };
-    Report { v: WIRE_VERSION, outcome, problems, pinned: (outcome == Ended::Done).then_some(pinned) }
+    Report {
+        v: WIRE_VERSION,
+        outcome,
+        problems,
+        stages: vec![],
+        next_steps: vec![],
+        pinned: (outcome == Ended::Done).then_some(pinned),
+    }
 }
 
 /// A world in which every Job ends at once with the outcome that the test gives it.
@@ -314,7 +321,7 @@ fn what_must_not_start_does_not() {
         ("SpecRefused", |seen| seen.judgement = Some("It names no authentication.".to_owned())),
         ("NamespaceTerminating", |seen| seen.namespace_terminating = true),
         ("Cancelled", |seen| {
-            seen.request.metadata.deletion_timestamp = seen.request.metadata.creation_timestamp.clone()
+            seen.request.metadata.deletion_timestamp = seen.request.metadata.creation_timestamp.clone();
         }),
         ("GenerationChanged", |seen| {
             seen.request.status =

@@ -40,6 +40,7 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
 }
 
 fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
+    draft.adopt(&report.stages);
     let (Outcome::Done, Some(pinned)) = (report.outcome, &report.pinned) else {
         let problems: Vec<&str> = report.problems.iter().map(|problem| problem.message.as_str()).collect();
         let reason = report.problems.first().map_or(Reason::CheckFailed, |problem| problem.reason);
@@ -48,20 +49,6 @@ fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
     draft.status.snapshot_key = Some(seen.request.spec.source.key.clone());
     draft.status.snapshot_size = i64::try_from(pinned.size).ok();
     draft.status.snapshot_digest = Some(pinned.sha256.clone());
-    let verified = format!("All {} bytes were checked; SHA-256 {}.", pinned.size, pinned.sha256);
-    draft.set(ConditionType::SnapshotVerified, Truth::True, Reason::Verified, &verified);
-    draft.set(
-        ConditionType::Authenticated,
-        Truth::True,
-        Reason::Verified,
-        "OpenBao grants what a restore needs.",
-    );
-    draft.set(
-        ConditionType::SealCompatible,
-        Truth::True,
-        Reason::Verified,
-        "The dry run met the same seal keys.",
-    );
     Rung::Pass
 }
 
