@@ -27,13 +27,13 @@ impl<'a> Stage<'a> {
     /// Runs kubectl with a manifest, showing all three: the manifest, the command, the answer.
     fn apply(&self, arguments: &[&str], manifest: &Value) -> anyhow::Result<Output> {
         let text = serde_saphyr::to_string(manifest).context("a manifest as YAML")?;
-        println!("\n$ kubectl {} <<EOF\n{}EOF", arguments.join(" "), text);
+        println!("\n$ kubectl {} <<EOF\n{}EOF", typed(arguments), text);
         Ok(shown(self.cluster.kubectl(arguments, Some(&text))))
     }
 
     /// Runs kubectl, showing the command and the answer.
     fn kubectl(&self, arguments: &[&str]) -> Output {
-        println!("\n$ kubectl {}", arguments.join(" "));
+        println!("\n$ kubectl {}", typed(arguments));
         shown(self.cluster.kubectl(arguments, None))
     }
 
@@ -53,6 +53,14 @@ impl<'a> Stage<'a> {
         ensure!(output.code == 0, "a good request was refused");
         Ok(())
     }
+}
+
+/// As a shell wants it.
+fn typed(arguments: &[&str]) -> String {
+    let plain =
+        |text: &&str| text.chars().all(|letter| letter.is_alphanumeric() || "-_/.=,:".contains(letter));
+    let quoted = |text: &&str| if plain(text) { (*text).to_owned() } else { format!("'{text}'") };
+    arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 fn shown(output: Output) -> Output {

@@ -14,9 +14,9 @@ fn admitted(manifest: &str) -> Value {
     serde_json::from_str(&output.stdout).unwrap()
 }
 
-#[test]
-fn a_request_with_a_role_is_admitted_as_written() {
-    let _guard = undisturbed();
+#[tokio::test]
+async fn a_request_with_a_role_is_admitted_as_written() {
+    let _guard = undisturbed().await;
     for manifest in [CONCEPT, EXAMPLE] {
         assert_eq!(admitted(manifest)["spec"]["jwtAuthRole"], "openbao-operator-restore");
     }
@@ -25,7 +25,7 @@ fn a_request_with_a_role_is_admitted_as_written() {
 /// The overview's request names no authentication: it works where the installation gives it a role.
 #[tokio::test]
 async fn a_request_without_authentication_gets_the_role_of_the_installation() {
-    let _guard = alone();
+    let _guard = alone().await;
     let _ = cluster().kubectl(&["create", "namespace", "security"], None);
     let refused = cluster().kubectl(&["apply", "--dry-run=server", "-f", "-"], Some(OVERVIEW));
     assert!(refused.stderr.contains("spec.jwtAuthRole"), "{}", refused.stderr);

@@ -21,7 +21,7 @@ fn scale(replicas: &str) {
 
 #[tokio::test]
 async fn what_exists_stays_free_and_new_requests_are_refused() {
-    let _guard = alone();
+    let _guard = alone().await;
     let namespace = cluster().namespace("outage");
     let manifest = good(&namespace, "r").to_string();
     must(&["apply", "-f", "-"], Some(&manifest));
@@ -29,7 +29,7 @@ async fn what_exists_stays_free_and_new_requests_are_refused() {
     scale("0");
     let selector = "app.kubernetes.io/component=webhook";
     cluster()
-        .eventually("the webhook's pods are gone", Duration::from_secs(60), async || {
+        .eventually("the webhook's pods are gone", Duration::from_mins(1), async || {
             let pods = kubectl(&["get", "pods", "-n", RELEASE, "-l", selector, "-o", "name"], None);
             (pods.code == 0 && pods.stdout.trim().is_empty()).then_some(())
         })

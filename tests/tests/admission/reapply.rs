@@ -34,9 +34,9 @@ fn every_way(namespace: &str, manifest: &Value) {
     }
 }
 
-#[test]
-fn the_same_manifest_again_changes_nothing() {
-    let _guard = undisturbed();
+#[tokio::test]
+async fn the_same_manifest_again_changes_nothing() {
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("reapply");
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);
@@ -44,9 +44,9 @@ fn the_same_manifest_again_changes_nothing() {
 }
 
 /// `edit` sends what an editor left behind: here a label more, and the spec as it was.
-#[test]
-fn an_edit_that_leaves_the_spec_alone_passes() {
-    let _guard = undisturbed();
+#[tokio::test]
+async fn an_edit_that_leaves_the_spec_alone_passes() {
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("edit");
     assert_eq!(kubectl(&["apply", "-f", "-"], &good(&namespace, "r")).code, 0);
     let mut editor = tempfile::NamedTempFile::new().unwrap();
@@ -67,9 +67,9 @@ fn an_edit_that_leaves_the_spec_alone_passes() {
 }
 
 /// kubectl takes 409 and 422 as leave to delete and re-create: that would run the restore again.
-#[test]
-fn a_forced_change_does_not_re_create_the_request() {
-    let _guard = undisturbed();
+#[tokio::test]
+async fn a_forced_change_does_not_re_create_the_request() {
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("force");
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);
@@ -94,7 +94,7 @@ fn a_forced_change_does_not_re_create_the_request() {
 /// A re-apply from Git must stay equal whatever the installation's values say today.
 #[tokio::test]
 async fn the_same_manifest_stays_the_same_after_the_installation_changed() {
-    let _guard = alone();
+    let _guard = alone().await;
     let namespace = cluster().namespace("upgraded");
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);

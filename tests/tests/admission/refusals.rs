@@ -44,7 +44,7 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
 
 #[tokio::test]
 async fn a_bad_request_is_refused_with_every_field_and_its_fix() {
-    let _guard = undisturbed();
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("refused");
     let api = restores(cluster().client().await, &namespace);
     for (name, mut object, expected) in cases() {
@@ -65,7 +65,7 @@ async fn a_bad_request_is_refused_with_every_field_and_its_fix() {
 
 #[tokio::test]
 async fn a_changed_request_is_refused_with_403_and_nothing_changes() {
-    let _guard = undisturbed();
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("changed");
     let api = restores(cluster().client().await, &namespace);
     let stored = api
@@ -91,7 +91,7 @@ async fn a_changed_request_is_refused_with_403_and_nothing_changes() {
 
 #[tokio::test]
 async fn a_good_request_gets_its_defaults_and_waits() {
-    let _guard = undisturbed();
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("good");
     let api = restores(cluster().client().await, &namespace);
     let stored = api
@@ -111,7 +111,7 @@ async fn a_good_request_gets_its_defaults_and_waits() {
 /// Whoever creates a request must not be able to say how far it has come.
 #[tokio::test]
 async fn a_forged_status_is_dropped() {
-    let _guard = undisturbed();
+    let _guard = undisturbed().await;
     let namespace = cluster().namespace("forged");
     let api = restores(cluster().client().await, &namespace);
     let mut object = good(&namespace, "r");

@@ -47,7 +47,7 @@ async fn readiness() -> Option<String> {
 /// its `ClusterRole` the operator says so and is not ready; with it again, it is.
 #[tokio::test]
 async fn the_operator_has_every_right_it_uses_and_misses_one_that_is_taken() {
-    let _guard = alone();
+    let _guard = alone().await;
     assert_eq!(refused(), Vec::<String>::new());
 
     let role: serde_json::Value =
@@ -67,7 +67,7 @@ async fn the_operator_has_every_right_it_uses_and_misses_one_that_is_taken() {
     must(&["patch", "mutatingwebhookconfiguration", ROLE, "--type=json", "-p", no_bundle]);
     must(&["delete", "pods", "-n", RELEASE, "-l", SELECTOR, "--wait=true"]);
     cluster()
-        .eventually("the operator says that it is not ready", Duration::from_secs(60), async || {
+        .eventually("the operator says that it is not ready", Duration::from_mins(1), async || {
             readiness().await.filter(|text| text.contains("does not trust the webhook's certificate"))
         })
         .await;

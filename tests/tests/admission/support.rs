@@ -3,25 +3,25 @@
 use kube::api::{Api, DynamicObject};
 use kube::core::{ApiResource, Status};
 use serde_json::{Value, json};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tests::harness::Cluster;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(crate) const RELEASE: &str = "openbao-recovery";
 
-static INSTALLATION: RwLock<()> = RwLock::new(());
+static INSTALLATION: RwLock<()> = RwLock::const_new(());
 
 pub(crate) fn cluster() -> &'static Cluster {
     Cluster::shared(env!("CARGO_BIN_EXE_cluster"), "admission", "none")
 }
 
 /// Held by a test that needs the installation as the chart made it.
-pub(crate) fn undisturbed() -> RwLockReadGuard<'static, ()> {
-    INSTALLATION.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+pub(crate) async fn undisturbed() -> RwLockReadGuard<'static, ()> {
+    INSTALLATION.read().await
 }
 
 /// Held by a test that breaks or changes the installation.
-pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
-    INSTALLATION.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
+    INSTALLATION.write().await
 }
 
 /// The installation with other values, until this goes.
@@ -60,7 +60,7 @@ async fn only_new_webhooks_answer() {
     let selector = "app.kubernetes.io/component=webhook";
     let path = "jsonpath={range .items[*]}{.metadata.name} {.metadata.deletionTimestamp}{\"\\n\"}{end}";
     cluster()
-        .eventually("the old webhook pods are gone", std::time::Duration::from_secs(60), async || {
+        .eventually("the old webhook pods are gone", std::time::Duration::from_mins(1), async || {
             let pods = cluster().kubectl(&["get", "pods", "-n", RELEASE, "-l", selector, "-o", path], None);
             let lines: Vec<&str> = pods.stdout.lines().collect();
             (lines.len() == 2 && lines.iter().all(|line| line.split(' ').nth(1) == Some(""))).then_some(())
