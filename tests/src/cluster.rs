@@ -41,7 +41,7 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// Which OpenBao clusters run in it.
     pub openbao: OpenBaoChoice,
-    /// The cluster ends when this process, its parent, has ended.
+    /// The cluster ends when this process, its parent, has ended; without one, the parent it has at its start.
     pub parent: Option<i32>,
 }
 

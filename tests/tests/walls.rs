@@ -22,7 +22,7 @@ fn repository() -> PathBuf {
 
 fn packages(krate: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "-p", krate, "-e", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["tree", "-p", krate, "-e", "normal", "--prefix", "none", "--format", "{p}"])
         .current_dir(repository())
         .output()
         .unwrap();
