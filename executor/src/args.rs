@@ -10,10 +10,25 @@ pub(crate) struct Args {
     /// The Task, as JSON: the value of the pod's annotation `openbao.org/task`.
     #[arg(long, env = "TASK", default_value = "")]
     pub(crate) task: String,
+    /// UID of this pod, by which it claims its ticket.
+    #[arg(long, env = "POD_UID", default_value = "")]
+    pub(crate) pod_uid: String,
+    /// Host of the API server.
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", default_value = "kubernetes.default.svc")]
+    pub(crate) kubernetes_host: String,
+    /// Port of the API server.
+    #[arg(long, env = "KUBERNETES_SERVICE_PORT", default_value_t = 443)]
+    pub(crate) kubernetes_port: u16,
+    /// Folder with `token` and `ca.crt` for the API server.
+    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount")]
+    pub(crate) service_account: PathBuf,
+    /// Folder of the mounted Secrets: `storage`, `openbao-ca`, and `jwt` or `token`.
+    #[arg(long, default_value = "/etc/openbao-recovery")]
+    pub(crate) mounts: PathBuf,
+    /// Folder that has room for the snapshot.
+    #[arg(long, default_value = "/staging")]
+    pub(crate) staging: PathBuf,
     /// File that the Report is written to.
     #[arg(long, default_value = "/dev/termination-log")]
     pub(crate) termination_log: PathBuf,
-    /// Folder of the mounted Secret with the credentials of the object store, one file for each key.
-    #[arg(long, default_value = "/etc/openbao-recovery/storage")]
-    pub(crate) storage_credentials: PathBuf,
 }

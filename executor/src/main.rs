@@ -1,11 +1,17 @@
 //! The executor: one Job, one Task. It reads its Task, does it, and leaves a Report.
 
 mod args;
+mod openbao;
+mod pem;
+mod post;
+mod progress;
+mod prove;
 mod report;
 mod storage;
 mod task;
 #[cfg(test)]
 mod testing;
+mod ticket;
 mod transfer;
 
 use anyhow::Context;
@@ -23,7 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .map_err(|_| anyhow::anyhow!("another TLS provider is already there; nothing was done"))?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
-    let report = runtime.block_on(task::run(&args.task, &args.storage_credentials));
+    let report = runtime.block_on(task::run(&args));
     report::leave(&report, &args.termination_log);
     Ok(ExitCode::from(report.outcome.exit_code()))
 }

@@ -1,7 +1,8 @@
-//! What is left behind: the Report in the termination log, and in the log for humans.
+//! What was found, and what is left behind: the Report on the ticket, in the termination log, and in the log for humans.
 
-use api::conditions::Reason;
-use api::task::{MAX_BYTES, Outcome, Problem, Report, WIRE_VERSION};
+use api::conditions::{ConditionType, Reason};
+use api::task::{MAX_BYTES, Outcome, Pinned, Problem, Report, StageFinding, WIRE_VERSION};
+use std::error::Error;
 use std::path::Path;
 
 /// What is said in place of problems that do not fit.
@@ -9,21 +10,105 @@ const MORE: &str = "There are more problems than fit here; all are in the log of
 /// Characters that one message keeps when the Report is too long.
 const SHORT: usize = 400;
 
-/// A Report of problems, in which nothing was changed.
-pub(crate) fn refused(problems: Vec<Problem>) -> Report {
-    Report {
-        v: WIRE_VERSION,
-        outcome: Outcome::Refused,
-        problems,
-        stages: Vec::new(),
-        next_steps: Vec::new(),
-        pinned: None,
+/// An error that concerns the request: its text says what happened and what to do.
+pub(crate) trait Fault: Error {
+    /// Stable reason.
+    fn reason(&self) -> Reason;
+    /// The field of the request that it concerns, where it is one.
+    fn field(&self) -> Option<String>;
+    /// Whether the same request could succeed another time, as it is.
+    fn is_passing(&self) -> bool;
+}
+
+/// Everything found so far. What was found by several at once is put together.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    problems: Vec<Problem>,
+    refused: bool,
+    pub(crate) stages: Vec<StageFinding>,
+    pub(crate) next_steps: Vec<String>,
+    pub(crate) pinned: Option<Pinned>,
+}
+
+impl Findings {
+    /// One problem, and what it means for a stage.
+    pub(crate) fn of(stage: ConditionType, fault: &impl Fault) -> Self {
+        let mut findings = Self::default();
+        findings.fault(fault);
+        findings.stage(stage, Some(false), fault.reason(), fault.to_string());
+        findings
+    }
+
+    pub(crate) fn fault(&mut self, fault: &impl Fault) {
+        self.refused |= !fault.is_passing();
+        self.problems.push(Problem {
+            reason: fault.reason(),
+            field: fault.field(),
+            message: fault.to_string(),
+        });
+    }
+
+    pub(crate) fn stage(
+        &mut self,
+        stage: ConditionType,
+        holds: Option<bool>,
+        reason: Reason,
+        message: String,
+    ) {
+        self.stages.push(StageFinding { stage, holds, reason, message });
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.refused |= other.refused;
+        self.stages.extend(other.stages);
+        self.next_steps.extend(other.next_steps);
+        self.pinned = other.pinned.or(self.pinned.take());
+    }
+
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    /// The Report of a Task that changed nothing.
+    pub(crate) fn unchanged(self) -> Report {
+        let outcome = match (self.has_problems(), self.refused) {
+            (false, _) => Outcome::Done,
+            (true, false) => Outcome::Failed,
+            (true, true) => Outcome::Refused,
+        };
+        self.ended(outcome)
+    }
+
+    pub(crate) fn ended(self, outcome: Outcome) -> Report {
+        let Self { problems, refused: _, stages, next_steps, pinned } = self;
+        Report { v: WIRE_VERSION, outcome, problems, stages, next_steps, pinned }
     }
 }
 
-/// A problem with a field of the request, or with none.
-pub(crate) fn problem(reason: Reason, field: Option<&str>, message: String) -> Problem {
-    Problem { reason, field: field.map(ToOwned::to_owned), message }
+/// A Report of one problem that no field of the request has.
+pub(crate) fn ended(outcome: Outcome, reason: Reason, message: String) -> Report {
+    let problems = vec![Problem { reason, field: None, message }];
+    Report { problems, ..Findings::default().ended(outcome) }
+}
+
+/// What an HTTP client says is wrong, without the URL, which is told beside it.
+pub(crate) fn fault(error: reqwest::Error) -> String {
+    told(&error.without_url())
+}
+
+/// An error with all its causes: the outermost alone often says nothing.
+pub(crate) fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.to_string();
+        if !text.contains(&inner) {
+            text = format!("{text}: {inner}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Logs the Report, and writes it where the operator reads it. A file that cannot be written changes nothing about what
@@ -40,7 +125,7 @@ pub(crate) fn leave(report: &Report, file: &Path) {
 }
 
 /// The Report as JSON of at most [`MAX_BYTES`]: long messages are cut, then the last of what there is several of goes.
-fn fitted(report: &Report) -> String {
+pub(crate) fn fitted(report: &Report) -> String {
     let mut report = report.clone();
     if let Some(text) = fits(&report) {
         return text;
@@ -61,7 +146,7 @@ fn fitted(report: &Report) -> String {
                 MORE.clone_into(&mut last.message);
             }
         } else if report.stages.pop().is_none() && report.next_steps.pop().is_none() {
-            return fits(&refused(Vec::new())).unwrap_or_default();
+            return fits(&Findings::default().ended(report.outcome)).unwrap_or_default();
         }
     }
 }
@@ -79,8 +164,9 @@ mod tests {
     fn a_long_report_stays_readable() {
         for (count, length) in [(1, 10_000), (3, 3_000), (100, 300), (1, 10)] {
             let message = "é\"".repeat(length / 2);
-            let problems = vec![problem(Reason::CheckFailed, Some("spec.source.key"), message); count];
-            let text = fitted(&refused(problems));
+            let mut report = ended(Outcome::Refused, Reason::CheckFailed, message);
+            report.problems = vec![report.problems[0].clone(); count];
+            let text = fitted(&report);
             let read = Report::parse(&text).unwrap();
             assert_eq!(read.outcome, Outcome::Refused);
             assert!(!read.problems.is_empty());
@@ -92,7 +178,7 @@ mod tests {
     fn the_report_is_left_in_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("log");
-        let report = refused(vec![problem(Reason::NotApplied, None, "Nothing was done.".to_owned())]);
+        let report = ended(Outcome::Refused, Reason::NotApplied, "Nothing was done.".to_owned());
         leave(&report, &file);
         assert_eq!(Report::parse(&std::fs::read_to_string(file).unwrap()).unwrap(), report);
     }

@@ -1,13 +1,13 @@
 //! The object store: credentials out of mounted files, and a client that goes nowhere else.
 
+use crate::pem;
+use crate::report::{Fault, told};
 use api::StorageTarget;
+use api::conditions::Reason;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::{Certificate, redirect};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,15 +48,27 @@ pub(crate) enum StorageError {
     Client(String),
 }
 
-impl StorageError {
-    /// The field below `target` that it concerns.
-    pub(crate) const fn field(&self) -> &'static str {
+impl Fault for StorageError {
+    fn reason(&self) -> Reason {
         match self {
+            Self::Provider(_) | Self::NoBucket | Self::Endpoint(_) => Reason::SpecRefused,
+            Self::NoSecret | Self::SecretKey { .. } => Reason::StorageDenied,
+            Self::Client(_) => Reason::StorageUnreachable,
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        let field = match self {
             Self::Provider(_) => "provider",
             Self::NoBucket => "bucket",
             Self::NoSecret | Self::SecretKey { .. } => "credentialsSecretRef",
             Self::Endpoint(_) | Self::Client(_) => "endpoint",
-        }
+        };
+        Some(format!("spec.source.target.{field}"))
+    }
+
+    fn is_passing(&self) -> bool {
+        false
     }
 }
 
@@ -73,8 +85,12 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path) -> Result<AmazonS3, St
     let region = secret.optional("region")?.unwrap_or_else(|| target.region.clone());
     let endpoint = target.endpoint.as_deref().map(parse_endpoint).transpose()?;
     let plaintext = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
-    let certificates =
-        secret.optional("caCert")?.map(|pem| authorities(&pem)).transpose()?.unwrap_or_default();
+    let certificates = secret
+        .optional("caCert")?
+        .map(|pem| pem::authorities(&pem))
+        .transpose()
+        .map_err(|fault| StorageError::SecretKey { key: "caCert", fault })?
+        .unwrap_or_default();
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region)
@@ -117,22 +133,6 @@ impl MountedSecret {
 
     fn required(&self, key: &'static str) -> Result<String, StorageError> {
         self.optional(key)?.ok_or_else(|| StorageError::SecretKey { key, fault: "it is missing".to_owned() })
-    }
-}
-
-/// The certificates of a PEM text: at least one, and each usable as an authority.
-fn authorities(pem: &str) -> Result<Vec<Certificate>, StorageError> {
-    let fault = |fault: String| StorageError::SecretKey { key: "caCert", fault };
-    let mut certificates = Vec::new();
-    for der in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let der = der.map_err(|error| fault(error.to_string()))?;
-        RootCertStore::empty().add(der.clone()).map_err(|error| fault(told(&error)))?;
-        certificates.push(Certificate::from_der(&der).map_err(|error| fault(told(&error)))?);
-    }
-    if certificates.is_empty() {
-        Err(fault("it has no PEM certificate".to_owned()))
-    } else {
-        Ok(certificates)
     }
 }
 
@@ -184,20 +184,6 @@ impl HttpConnector for Connector {
             .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
         Ok(HttpClient::new(client))
     }
-}
-
-/// An error with all its causes: the outermost alone often says nothing.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.to_string();
-        if !text.contains(&inner) {
-            text = format!("{text}: {inner}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

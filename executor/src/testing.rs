@@ -1,8 +1,11 @@
-//! A local object store that checks signatures, and a folder with its credentials.
+//! A local object store that checks signatures, a folder with its credentials, and a Task.
 
 use api::StorageTarget;
+use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use std::path::PathBuf;
@@ -43,7 +46,7 @@ impl Store {
     async fn serve(scheme: &str, tls: Option<TlsAcceptor>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("data/snapshots")).unwrap();
-        std::fs::create_dir_all(folder.path().join("secret")).unwrap();
+        std::fs::create_dir_all(folder.path().join("storage")).unwrap();
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path().join("data")).unwrap());
         service.set_auth(SimpleAuth::from_single("key-id", "secret-key"));
         let service = service.build();
@@ -82,13 +85,31 @@ impl Store {
 
     /// The folder of the mounted Secret.
     pub(crate) fn secrets(&self) -> PathBuf {
-        self.folder.path().join("secret")
+        self.folder.path().join("storage")
     }
 }
 
 async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: S3Service) {
     // A client that goes away in the middle is what some tests are about.
     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// A Task for the object `a.snap`.
+pub(crate) fn task(kind: TaskKind) -> Task {
+    Task {
+        v: WIRE_VERSION,
+        kind,
+        request: Request { namespace: "security".to_owned(), name: "a".to_owned(), uid: "uid".to_owned() },
+        ticket: Ticket { name: "check-a".to_owned(), uid: "ticket".to_owned() },
+        not_after: Time(Timestamp::UNIX_EPOCH),
+        target: target("http://127.0.0.1:1"),
+        key: "a.snap".to_owned(),
+        sha256: None,
+        cluster: Servers { addresses: Vec::new(), tls_server_name: None },
+        login: Login::Token { key: "token".to_owned() },
+        force: false,
+        pinned: None,
+    }
 }
 
 /// A target as the API server would hand it out.

@@ -1,11 +1,14 @@
 //! Reads one object whole, in ranges, and only the one that it was at the beginning.
 
-use crate::storage::told;
+use crate::progress::Progress;
+use crate::report::{Fault, told};
+use api::conditions::Reason;
 use api::task::Pinned;
 use archive::{ArchiveError, Summary, Verifier};
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore};
+use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +19,11 @@ use tokio_util::task::AbortOnDropHandle;
 const BASE: Duration = Duration::from_mins(10);
 /// Slowest transfer that is waited for, in bytes for each second.
 const SLOWEST: u64 = 5 * 1024 * 1024;
+
+/// Longest time for a transfer of this many bytes.
+pub(crate) const fn longest(size: u64) -> Duration {
+    BASE.saturating_add(Duration::from_secs(size / SLOWEST))
+}
 
 /// Why an object was not read, or is no snapshot. Nothing was changed.
 #[derive(Debug, Error)]
@@ -66,26 +74,54 @@ pub(crate) enum TransferError {
         "The object has SHA-256 {found}, the request says {expected}. Find out which is right, then create a new request."
     )]
     OtherDigest { expected: String, found: String },
+    #[error(
+        "The object is not the one that was checked: it has {} bytes and SHA-256 {}, and had {} and {}, or its ETag or version is another one. Create a new request once nothing writes to this key any more.",
+        found.size, found.sha256, checked.size, checked.sha256
+    )]
+    OtherObject { found: Box<Pinned>, checked: Box<Pinned> },
+    #[error(
+        "The snapshot could not be kept in the staging volume: {0}. See that the node has room for it, then create a new request."
+    )]
+    Staging(#[from] std::io::Error),
     #[error("{0} Choose another snapshot.")]
     Archive(#[from] ArchiveError),
 }
 
-impl TransferError {
-    /// The field below `source` that it concerns.
-    pub(crate) const fn field(&self) -> &'static str {
+impl Fault for TransferError {
+    fn reason(&self) -> Reason {
         match self {
-            Self::Key(_) | Self::NotFound(_) | Self::Empty | Self::Replaced | Self::Archive(_) => "key",
+            Self::Key(_) | Self::NotFound(_) | Self::NoBucket => Reason::SnapshotNotFound,
+            Self::Empty | Self::Archive(_) => Reason::SnapshotInvalid,
+            Self::Denied(_) => Reason::StorageDenied,
+            Self::Replaced | Self::OtherObject { .. } => Reason::ObjectChanged,
+            Self::OtherDigest { .. } => Reason::DigestMismatch,
+            Self::Elsewhere(_) | Self::NoEtag | Self::Slow { .. } | Self::Untrusted(_) | Self::Store(_) => {
+                Reason::StorageUnreachable
+            }
+            Self::Staging(_) => Reason::JobFailed,
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        let field = match self {
+            Self::Key(_)
+            | Self::NotFound(_)
+            | Self::Empty
+            | Self::Replaced
+            | Self::OtherObject { .. }
+            | Self::Archive(_) => "key",
             Self::OtherDigest { .. } => "sha256",
             Self::NoBucket => "target.bucket",
             Self::Denied(_) | Self::Untrusted(_) => "target.credentialsSecretRef",
             Self::Elsewhere(_) => "target.region",
             Self::NoEtag | Self::Slow { .. } | Self::Store(_) => "target.endpoint",
-        }
+            Self::Staging(_) => return None,
+        };
+        Some(format!("spec.source.{field}"))
     }
 
-    /// Whether the same request could succeed another time, as it is.
-    pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self, Self::Replaced | Self::Slow { .. } | Self::Store(_))
+    fn is_passing(&self) -> bool {
+        matches!(self, Self::Replaced | Self::Slow { .. } | Self::Store(_) | Self::Staging(_))
     }
 }
 
@@ -104,14 +140,21 @@ struct Identity {
     version: Option<String>,
 }
 
-/// Reads the whole object through the verifier.
+/// Reads the whole object through the verifier, and into `copy`.
 pub(crate) async fn verify(
     store: Arc<dyn ObjectStore>,
     key: &str,
     pace: Pace,
+    progress: &Progress,
+    mut copy: impl Write,
 ) -> Result<(Pinned, Summary), TransferError> {
     let mut verifier = Verifier::new();
-    let Identity { size, etag, version } = read(store, key, pace, |bytes| verifier.push(bytes)).await?;
+    let sink = |bytes: &[u8]| {
+        verifier.push(bytes)?;
+        Ok(copy.write_all(bytes)?)
+    };
+    let Identity { size, etag, version } = read(store, key, pace, progress, sink).await?;
+    copy.flush()?;
     let summary = verifier.finish()?;
     Ok((Pinned { size, sha256: summary.sha256.clone(), etag, version }, summary))
 }
@@ -122,7 +165,8 @@ async fn read(
     store: Arc<dyn ObjectStore>,
     key: &str,
     pace: Pace,
-    mut sink: impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+    progress: &Progress,
+    mut sink: impl FnMut(&[u8]) -> Result<(), TransferError>,
 ) -> Result<Identity, TransferError> {
     let path = Path::parse(key)
         .ok()
@@ -131,6 +175,8 @@ async fn read(
     let reader = Reader { store, path };
     let (object, bytes) = reader.range(0..pace.part, None).await?;
     let etag = object.etag.clone().ok_or(TransferError::NoEtag)?;
+    progress.begin(object.size);
+    progress.add(bytes.len());
     sink(&bytes)?;
     let starts = (bytes.len() as u64..object.size).step_by(usize::try_from(pace.part).unwrap_or(usize::MAX));
     drop(bytes);
@@ -142,13 +188,14 @@ async fn read(
             AbortOnDropHandle::new(tokio::spawn(async move { reader.range(range, Some(etag)).await }))
         })
         .buffered(pace.concurrency);
-    let limit = BASE + Duration::from_secs(size / SLOWEST);
+    let limit = longest(size);
     let rest = async {
         while let Some(part) = parts.next().await {
             let (same, bytes) = part.map_err(|error| TransferError::Store(told(&error)))??;
             if same != object {
                 return Err(TransferError::Replaced);
             }
+            progress.add(bytes.len());
             sink(&bytes)?;
         }
         Ok(())

@@ -1,14 +1,16 @@
-//! The operator of OpenBao Recovery. One of its replicas leads: it owns the webhook's certificates. Every replica says
-//! whether admission works.
+//! The operator of OpenBao Recovery. One of its replicas leads: it owns the webhook's certificates and works on
+//! restores. Every replica says whether admission works.
 
 mod answer;
 mod args;
+mod clock;
 mod configuration;
 mod health;
 mod lease;
 mod metrics;
 mod pki;
 mod probe;
+mod restore;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -24,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// What is logged unless `RUST_LOG` says otherwise. The client would log each refused call as an error, also those that
-/// are asked for; whoever called says what it means.
-const LOGS: &str = "info,kube_client::client=off";
+/// are asked for; whoever called says what it means. The controller would put its spans on each line, which names its
+/// request itself.
+const LOGS: &str = "info,kube_client::client=off,kube_runtime::controller=off";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -51,13 +54,16 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
     let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("no handler for SIGINT")?;
-    let client = kube::Client::try_default().await.context("no access to the API server")?;
+    let clock = clock::Clock::new();
+    let client = clock::client(&clock).await.context("no access to the API server")?;
 
     let (stop, vacate) = (CancellationToken::new(), CancellationToken::new());
     let metrics = Arc::new(metrics::Metrics::new());
     let (elector, leadership) = lease::Elector::new(&client, &args, Arc::clone(&metrics));
     let pki = pki::Pki::new(&client, &args, Arc::clone(&metrics));
     let (prober, readiness) = probe::Prober::new(&client, &args, pki.clone());
+    let restores =
+        restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), &args.pod_name);
     let health = health::bind(&args, readiness, metrics, stop.clone()).await?;
 
     let candidate = elector.run(vacate.clone());
@@ -66,6 +72,11 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
     tasks.spawn(health);
     tasks.spawn(until(stop.clone(), prober.run()));
     tasks.spawn(until(stop.clone(), pki.run(leadership)));
+    let stopped = stop.clone();
+    tasks.spawn(async {
+        restores.run(stopped).await;
+        Ok(())
+    });
 
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),

@@ -1,6 +1,10 @@
 //! What is measured, in the form that Prometheus scrapes.
 
+use plan::restore::Waiting;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
@@ -13,6 +17,17 @@ pub(crate) struct Metrics {
     pub(crate) ready: Gauge,
     /// When the webhook's leaf in the PKI Secret expires, seconds since 1970.
     pub(crate) leaf_expiry: Gauge,
+    /// Looks at restores that came to their end.
+    pub(crate) restore_looks: Counter,
+    /// Looks at restores that failed.
+    pub(crate) restore_failures: Counter,
+    /// Restores that wait, by what for.
+    restores_waiting: Family<WaitingLabels, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WaitingLabels {
+    reason: &'static str,
 }
 
 impl Metrics {
@@ -29,7 +44,29 @@ impl Metrics {
             "webhook_certificate_expiry_timestamp_seconds",
             "When the webhook's certificate in the PKI Secret expires",
         );
-        Self { registry, leader, ready, leaf_expiry }
+        let (restore_looks, restore_failures) = (Counter::default(), Counter::default());
+        registry.register("restore_looks", "Looks at restores that came to their end", restore_looks.clone());
+        let failures = "Looks at restores that failed and are tried again";
+        registry.register("restore_look_failures", failures, restore_failures.clone());
+        let restores_waiting = Family::default();
+        registry.register("restores_waiting", "Restores that wait, by what for", restores_waiting.clone());
+        Self { registry, leader, ready, leaf_expiry, restore_looks, restore_failures, restores_waiting }
+    }
+
+    /// Moves one restore from what it waited for to what it waits for now.
+    pub(crate) fn restore_waiting(&self, before: Option<Waiting>, now: Option<Waiting>) {
+        if before == now {
+            return;
+        }
+        let gauge = |waiting: Waiting| {
+            self.restores_waiting.get_or_create_owned(&WaitingLabels { reason: waiting.reason().as_str() })
+        };
+        if let Some(before) = before {
+            gauge(before).dec();
+        }
+        if let Some(now) = now {
+            gauge(now).inc();
+        }
     }
 
     /// The text that a scrape gets.

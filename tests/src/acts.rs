@@ -2,6 +2,7 @@
 //! says what must be true of the answer. The first thing that is not true ends the demo.
 
 pub mod admission;
+pub mod restore;
 
 use crate::harness::{Cluster, Output};
 use anyhow::{Context, ensure};
@@ -35,6 +36,14 @@ impl<'a> Stage<'a> {
     fn kubectl(&self, arguments: &[&str]) -> Output {
         println!("\n$ kubectl {}", typed(arguments));
         shown(self.cluster.kubectl(arguments, None))
+    }
+
+    /// Runs the CLI of OpenBao, showing the command and the answer.
+    fn bao(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        println!("\n$ bao {}", typed(arguments));
+        let output = shown(self.cluster.bao(arguments));
+        ensure!(output.code == 0, "bao failed");
+        Ok(output)
     }
 
     /// Applies a manifest that must be refused with all of `words` in the answer.

@@ -149,6 +149,13 @@ impl Cluster {
         self.run("helm", arguments, None, &own)
     }
 
+    /// Runs the CLI of OpenBao as root of the cluster's first OpenBao.
+    #[must_use]
+    pub fn bao(&self, arguments: &[&str]) -> Output {
+        let own = ["BAO_ADDR", "BAO_CACERT", "BAO_TOKEN"].map(|name| (name, self.variable(name)));
+        self.run("bao", arguments, None, &own)
+    }
+
     /// Makes a namespace of a test's own and gives its name.
     ///
     /// # Panics

@@ -4,8 +4,10 @@
 pub mod acts;
 pub mod cluster;
 pub mod control_plane;
+pub mod counting_proxy;
 pub mod harness;
 pub mod node;
 pub mod object_store;
 pub mod openbao;
+pub mod scenario;
 pub mod tools;

@@ -4,6 +4,7 @@
 mod manifests;
 mod server;
 
+pub(crate) use server::acceptor;
 pub use server::{ServeError, Settings, serve};
 
 use crate::cluster::apply::apply;

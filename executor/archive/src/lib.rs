@@ -6,6 +6,7 @@
 
 mod buffer;
 mod content;
+mod dry_run;
 mod error;
 mod gzip;
 mod header;
@@ -21,6 +22,7 @@ mod tar;
 mod testing;
 mod verify;
 
+pub use dry_run::dry_run;
 pub use error::{ArchiveError, RecordFault};
 pub use inventory::SealConfig;
 pub use semver::Version;

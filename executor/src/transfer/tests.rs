@@ -3,6 +3,7 @@ use crate::storage::open;
 use crate::testing::{SNAPSHOT, Store};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
+use std::io::sink;
 
 /// Small enough that the snapshot takes 17 ranges.
 const PACE: Pace = Pace { part: 1024, concurrency: 3 };
@@ -12,7 +13,7 @@ fn client(store: &Store) -> Arc<dyn ObjectStore> {
 }
 
 async fn verified(store: &Store, key: &str) -> Result<(Pinned, Summary), TransferError> {
-    verify(client(store), key, PACE).await
+    verify(client(store), key, PACE, &Progress::default(), sink()).await
 }
 
 /// Bug: ranges come out of order, overlap, or the last one is lost.
@@ -21,7 +22,10 @@ async fn a_whole_object_is_pinned_and_summed_up() {
     let store = Store::start().await;
     store.put("a.snap", SNAPSHOT);
     for (part, concurrency) in [(1024, 3), (100, 64), (16_921, 1), (16_920, 2), (10 << 20, 3)] {
-        let (pinned, summary) = verify(client(&store), "a.snap", Pace { part, concurrency }).await.unwrap();
+        let (pinned, summary) =
+            verify(client(&store), "a.snap", Pace { part, concurrency }, &Progress::default(), sink())
+                .await
+                .unwrap();
         assert_eq!(pinned.size, 16_921, "ranges of {part} bytes");
         assert_eq!(pinned.sha256, "969f10cf7174550f5b1135f7ddca45ffaa93a742a57d7dd3715188bfe105c7df");
         assert!(pinned.etag.is_some());
@@ -67,7 +71,8 @@ async fn an_object_that_is_replaced_while_it_is_read_is_told() {
     let mut other = SNAPSHOT.to_vec();
     other[4] ^= 1;
     let mut parts = 0;
-    let read = read(client(&store), "a.snap", Pace { part: 1024, concurrency: 1 }, |_| {
+    let progress = Progress::default();
+    let read = read(client(&store), "a.snap", Pace { part: 1024, concurrency: 1 }, &progress, |_| {
         parts += 1;
         if parts == 3 {
             store.put("a.snap", &other);

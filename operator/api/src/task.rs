@@ -250,6 +250,16 @@ impl Task {
 }
 
 impl Report {
+    /// Every problem, each with its field, as one text.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let one = |problem: &Problem| match &problem.field {
+            Some(field) => format!("{field}: {}", problem.message),
+            None => problem.message.clone(),
+        };
+        self.problems.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
     /// Reads a Report.
     ///
     /// # Errors

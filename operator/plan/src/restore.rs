@@ -2,10 +2,15 @@
 //! pass, acts, waits, or ends it. Nothing is remembered between two looks but what is written in the cluster.
 
 mod draft;
+pub mod job;
 mod ladder;
+pub mod objects;
 mod observed;
+mod pod;
 mod running;
+pub mod task;
 mod terminal;
+pub mod transitions;
 mod validating;
 
 #[cfg(test)]

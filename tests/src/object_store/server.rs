@@ -82,7 +82,8 @@ async fn connection(acceptor: TlsAcceptor, stream: TcpStream, service: S3Service
     }
 }
 
-fn acceptor(folder: &Path) -> Result<TlsAcceptor, ServeError> {
+/// TLS with the `tls.crt` and `tls.key` of a folder.
+pub(crate) fn acceptor(folder: &Path) -> Result<TlsAcceptor, ServeError> {
     let pem = |path: PathBuf| move |source| ServeError::Pem { path, source };
     let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&certificate).and_then(Iterator::collect);

@@ -2,7 +2,7 @@
 
 use super::{Plan, Step, Waiting};
 use api::conditions::{Condition, ConditionType, Reason};
-use api::task::StageFinding;
+use api::task::Report;
 use api::{OpenBaoRestore, OpenBaoRestoreStatus, Phase};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -76,9 +76,10 @@ impl Draft {
         }
     }
 
-    /// Turns what a pod found out into conditions.
-    pub(super) fn adopt(&mut self, findings: &[StageFinding]) {
-        for finding in findings {
+    /// Turns what a pod found out into conditions and next steps.
+    pub(super) fn adopt(&mut self, report: &Report) {
+        self.status.next_steps.clone_from(&report.next_steps);
+        for finding in &report.stages {
             let truth = match finding.holds {
                 Some(true) => Truth::True,
                 Some(false) => Truth::False,
@@ -97,7 +98,9 @@ impl Draft {
 
     pub(super) fn act(mut self, step: Step) -> Plan {
         if !self.phase().is_terminal() {
-            self.working(Reason::Accepted, "The request is being worked on.");
+            let message = "The request is being worked on.";
+            self.working(Reason::Accepted, message);
+            self.status.message = Some(message.to_owned());
         }
         self.plan(Some(step), None)
     }

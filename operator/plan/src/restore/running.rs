@@ -44,6 +44,7 @@ pub(super) fn run(seen: &Observed, draft: &mut Draft) -> Rung {
 fn job(seen: &Observed, ticket: &TicketSeen) -> Rung {
     let claimed = seen.restore.claimed_by_pod();
     match &seen.restore.job {
+        None if claimed && seen.restore.pods_left => at_work(),
         None if claimed => unknown("The restore Job was deleted after it had claimed its ticket."),
         None if ticket.job.is_some() => Rung::Act(Step::Fence(Reason::JobDeleted)),
         None if seen.namespace_terminating => Rung::Act(Step::Fence(Reason::NamespaceTerminating)),
@@ -61,8 +62,8 @@ fn job(seen: &Observed, ticket: &TicketSeen) -> Rung {
 }
 
 fn reported(report: &Report, draft: &mut Draft) -> Rung {
-    let problems =
-        report.problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join(" ");
+    draft.adopt(report);
+    let problems = report.told();
     match report.outcome {
         Outcome::Done => {
             draft.complete("The snapshot was applied, and the cluster has proved it.");
@@ -70,7 +71,7 @@ fn reported(report: &Report, draft: &mut Draft) -> Rung {
         }
         Outcome::Refused | Outcome::Failed => {
             let reason = report.problems.first().map_or(Reason::NotApplied, |problem| problem.reason);
-            Rung::Fail(reason, format!("{problems} The cluster's data are as they were."))
+            Rung::Fail(reason, problems)
         }
         Outcome::Unknown => unknown(&problems),
     }

@@ -12,8 +12,8 @@ pub(super) fn clean_up(seen: &Observed, draft: &mut Draft) -> Rung {
     if draft.phase() == Phase::Completed && needs_record(seen) {
         return Rung::Act(Step::Record(Outcome::Applied));
     }
-    if let Some(step) = unfinished(&seen.check, Stage::Check) {
-        return Rung::Act(step);
+    if is_ours(&seen.check, seen) && is_at_work(&seen.check) {
+        return Rung::Act(Step::DeleteJob(Stage::Check));
     }
     if seen.lock_is_ours() {
         if seen.restore.pods_left {
@@ -46,9 +46,8 @@ pub(super) fn clean_up(seen: &Observed, draft: &mut Draft) -> Rung {
 }
 
 /// A check that is still at work when its request is over is cancelled by deleting its Job.
-fn unfinished(run: &Run, stage: Stage) -> Option<Step> {
-    let job = run.job.as_ref()?;
-    (!job.finished && !job.deleting && run.report().is_none()).then_some(Step::DeleteJob(stage))
+fn is_at_work(run: &Run) -> bool {
+    run.report().is_none() && run.job.as_ref().is_some_and(|job| !job.finished && !job.deleting)
 }
 
 fn is_ours(run: &Run, seen: &Observed) -> bool {

@@ -6,7 +6,7 @@ use api::{OpenBaoCluster, OpenBaoRestore, OperationLock, Phase, names};
 use jiff::ToSpan;
 use serde_json::json;
 
-fn start() -> Timestamp {
+pub(super) fn start() -> Timestamp {
     "2026-03-20T03:00:00Z".parse().unwrap()
 }
 
@@ -43,16 +43,30 @@ fn report(outcome: Ended) -> Report {
     }
 }
 
+/// What is observed once the check has reported and both tickets are there.
+pub(super) fn seen() -> Observed {
+    let ticket = |uid: &str, report| TicketSeen {
+        uid: uid.to_owned(),
+        request: Some("u-1".to_owned()),
+        report,
+        ..TicketSeen::default()
+    };
+    let mut seen = World::new(Ended::Done, Ended::Done).seen;
+    seen.check.ticket = Some(ticket("t-check", Some(report(Ended::Done))));
+    seen.restore.ticket = Some(ticket("t-restore", None));
+    seen
+}
+
 /// A world in which every Job ends at once with the outcome that the test gives it.
-struct World {
-    seen: Observed,
+pub(super) struct World {
+    pub(super) seen: Observed,
     outcomes: [Ended; 2],
     steps: Vec<Step>,
     released: usize,
 }
 
 impl World {
-    fn new(check: Ended, restore: Ended) -> Self {
+    pub(super) fn new(check: Ended, restore: Ended) -> Self {
         let seen = Observed {
             request: request(),
             judgement: None,
@@ -86,7 +100,7 @@ impl World {
     }
 
     /// One look: status, then step, as the operator writes them.
-    fn look(&mut self, now: Timestamp) -> Plan {
+    pub(super) fn look(&mut self, now: Timestamp) -> Plan {
         let plan = plan(&self.seen, now);
         self.seen.request.status = Some(plan.status.clone());
         if let Some(step) = plan.step.clone() {

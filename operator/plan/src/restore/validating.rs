@@ -40,11 +40,10 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
 }
 
 fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
-    draft.adopt(&report.stages);
+    draft.adopt(report);
     let (Outcome::Done, Some(pinned)) = (report.outcome, &report.pinned) else {
-        let problems: Vec<&str> = report.problems.iter().map(|problem| problem.message.as_str()).collect();
         let reason = report.problems.first().map_or(Reason::CheckFailed, |problem| problem.reason);
-        return Rung::Fail(reason, format!("{} Nothing was touched.", problems.join(" ")));
+        return Rung::Fail(reason, format!("{} Nothing was touched.", report.told()));
     };
     draft.status.snapshot_key = Some(seen.request.spec.source.key.clone());
     draft.status.snapshot_size = i64::try_from(pinned.size).ok();

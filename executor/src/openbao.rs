@@ -1,0 +1,186 @@
+//! OpenBao's servers, each asked by its own address: no Service before several, no redirect, no proxy.
+
+mod election;
+mod error;
+mod seal;
+mod session;
+
+pub(crate) use election::{Leader, Seen, elect};
+pub(crate) use error::OpenBaoError;
+pub(crate) use seal::{Seal, judge_seal};
+pub(crate) use session::{SNAPSHOT, SNAPSHOT_FORCE, Session};
+
+use crate::pem;
+use crate::report::fault;
+use api::task::Servers;
+use election::{Health, Leadership};
+use futures::future::join_all;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Certificate, Client, Method, RequestBuilder, redirect, retry};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Longest wait for an answer; a server that is restoring does not answer at all.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Every server of the Task.
+pub(crate) struct Cluster {
+    nodes: Vec<Node>,
+}
+
+/// One server.
+#[derive(Clone)]
+pub(crate) struct Node {
+    /// As the Task has it.
+    pub(crate) address: String,
+    http: Client,
+    base: String,
+}
+
+/// What a server answered, whatever its status.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// What it says is wrong, in one line.
+    pub(crate) fn fault(&self) -> String {
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let texts: Vec<&str> = errors.iter().filter_map(Value::as_str).collect();
+        let text = texts.join("; ").split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{} {text}", self.status).trim_end().to_owned()
+    }
+}
+
+impl Cluster {
+    /// Clients that trust only the CA in `folder`.
+    pub(crate) fn open(servers: &Servers, folder: &Path) -> Result<Self, OpenBaoError> {
+        let plain = servers.addresses.iter().all(|address| address.starts_with("http://"));
+        let authorities = if plain { Vec::new() } else { authorities(folder)? };
+        let name = servers.tls_server_name.as_deref();
+        let nodes = servers.addresses.iter().map(|address| Node::open(address, name, &authorities));
+        Ok(Self { nodes: nodes.collect::<Result<_, _>>()? })
+    }
+
+    /// Asks all of them at once.
+    pub(crate) async fn look(&self) -> Vec<Seen> {
+        join_all(self.nodes.iter().map(Node::look)).await
+    }
+
+    pub(crate) fn node(&self, index: usize) -> Option<&Node> {
+        self.nodes.get(index)
+    }
+}
+
+fn authorities(folder: &Path) -> Result<Vec<Certificate>, OpenBaoError> {
+    let pem = std::fs::read_to_string(folder.join("ca.crt"))
+        .map_err(|error| OpenBaoError::Authority(error.to_string()))?;
+    pem::authorities(&pem).map_err(OpenBaoError::Authority)
+}
+
+impl Node {
+    fn open(
+        address: &str,
+        server_name: Option<&str>,
+        authorities: &[Certificate],
+    ) -> Result<Self, OpenBaoError> {
+        let wrong = || OpenBaoError::Address(address.to_owned());
+        let mut url = Url::parse(address).map_err(|_| wrong())?;
+        let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .tls_certs_only(authorities.to_vec());
+        if let Some(name) = server_name {
+            url.set_host(Some(name)).map_err(|_| wrong())?;
+            builder = builder.dns_resolver(Arc::new(Instead(host)));
+        }
+        let http = builder.build().map_err(|error| OpenBaoError::Authority(fault(error)))?;
+        let base = format!("{}/v1/", url.as_str().trim_end_matches('/'));
+        Ok(Self { address: address.to_owned(), http, base })
+    }
+
+    /// A request to it, without a limit of time.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer, String> {
+        ask(self.request(Method::GET, path)).await
+    }
+
+    /// Without a token.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        ask(self.request(Method::POST, path).json(body)).await
+    }
+
+    async fn look(&self) -> Seen {
+        // Each of these makes the answer's status 200 whatever the server's state is.
+        let health = "sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200";
+        let (health, leadership) = tokio::join!(async { read::<Health>(self.get(health).await?) }, async {
+            read::<Leadership>(self.get("sys/leader").await?)
+        },);
+        Seen { address: self.address.clone(), health, leadership }
+    }
+
+    /// What it says about itself as leader now.
+    pub(crate) async fn leadership(&self) -> Result<Leadership, String> {
+        read(self.get("sys/leader").await?)
+    }
+
+    /// Kind of its seal.
+    pub(crate) async fn seal_kind(&self) -> Option<String> {
+        let answer = self.get("sys/seal-status").await.ok()?;
+        answer.body["type"].as_str().map(ToOwned::to_owned)
+    }
+
+    /// Looks the marker up, which needs no token.
+    pub(crate) async fn lookup(&self, marker: &str) -> Result<Answer, String> {
+        self.post("sys/wrapping/lookup", &serde_json::json!({ "token": marker })).await
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: Answer) -> Result<T, String> {
+    if answer.status != 200 {
+        return Err(answer.fault());
+    }
+    serde_json::from_value(answer.body).map_err(|error| format!("its answer cannot be read: {error}"))
+}
+
+/// Sends a small request; every answer is one.
+pub(crate) async fn ask(request: RequestBuilder) -> Result<Answer, String> {
+    let response = request.timeout(ANSWER).send().await.map_err(fault)?;
+    let status = response.status().as_u16();
+    let text = response.text().await.map_err(fault)?;
+    Ok(answer(status, &text))
+}
+
+/// An answer whose body is no JSON is kept as its fault.
+pub(crate) fn answer(status: u16, text: &str) -> Answer {
+    let body = serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({ "errors": [text] }));
+    Answer { status, body }
+}
+
+/// Dials this host, whatever name is to be verified. Asked anew for each connection, since pods move.
+struct Instead(String);
+
+impl Resolve for Instead {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = self.0.clone();
+        Box::pin(async move {
+            // Port 0 stands for the URL's own.
+            let found: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}

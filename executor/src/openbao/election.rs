@@ -1,0 +1,144 @@
+//! Which server is the leader, by what all of them say.
+
+use super::OpenBaoError;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// `sys/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Health {
+    initialized: bool,
+    sealed: bool,
+    /// Of the server's program.
+    version: String,
+}
+
+/// `sys/leader`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Leadership {
+    pub(crate) is_self: bool,
+    /// Only the leader says this.
+    pub(crate) active_time: Option<Timestamp>,
+    leader_address: String,
+}
+
+/// What one server says.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) address: String,
+    pub(crate) health: Result<Health, String>,
+    pub(crate) leadership: Result<Leadership, String>,
+}
+
+/// The server that all of them agree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leader {
+    /// Which of those asked.
+    pub(crate) index: usize,
+    /// Since when it is active.
+    pub(crate) active: Timestamp,
+    /// Versions of the servers that take part.
+    pub(crate) versions: Vec<String>,
+}
+
+impl Seen {
+    /// Why it takes no part, if it does not.
+    fn fault(&self) -> Option<OpenBaoError> {
+        let address = self.address.clone();
+        match (&self.health, &self.leadership) {
+            (Ok(health), _) if !health.initialized => Some(OpenBaoError::Uninitialised { address }),
+            (Ok(health), _) if health.sealed => Some(OpenBaoError::Sealed { address }),
+            (Err(fault), _) | (Ok(_), Err(fault)) => {
+                Some(OpenBaoError::Unreachable { address, fault: fault.clone() })
+            }
+            (Ok(_), Ok(_)) => None,
+        }
+    }
+
+    /// Whether it says that it is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.health.as_ref().is_ok_and(|health| health.sealed)
+    }
+}
+
+/// The leader: all servers take part (with `force`: a majority), one says that it is the leader, and all name the same.
+pub(crate) fn elect(seen: &[Seen], force: bool) -> Result<Leader, Vec<OpenBaoError>> {
+    let mut faults: Vec<OpenBaoError> = seen.iter().filter_map(Seen::fault).collect();
+    let enough = if force { seen.len() < 2 * (seen.len() - faults.len()) } else { faults.is_empty() };
+    if !enough {
+        if force {
+            faults.push(OpenBaoError::NoLeader("fewer than a majority of the servers take part".to_owned()));
+        }
+        return Err(faults);
+    }
+    let able = || seen.iter().enumerate().filter(|(_, seen)| seen.fault().is_none());
+    let leaderships: Vec<(usize, &Leadership)> =
+        able().filter_map(|(index, seen)| Some((index, seen.leadership.as_ref().ok()?))).collect();
+    let none = |text: String| Err(vec![OpenBaoError::NoLeader(text)]);
+    let [(index, leader)] = leaderships.iter().filter(|(_, one)| one.is_self).collect::<Vec<_>>()[..] else {
+        return none("not exactly one server says that it is the leader".to_owned());
+    };
+    if let Some((_, other)) = leaderships.iter().find(|(_, one)| one.leader_address != leader.leader_address)
+    {
+        return none(format!("one names {:?}, another {:?}", leader.leader_address, other.leader_address));
+    }
+    let Some(active) = leader.active_time else {
+        return none("the leader does not say since when it is active".to_owned());
+    };
+    let versions = able().filter_map(|(_, seen)| Some(seen.health.as_ref().ok()?.version.clone())).collect();
+    Ok(Leader { index: *index, active, versions })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(is_self: bool, leader: &str) -> Seen {
+        Seen {
+            address: "a".to_owned(),
+            health: Ok(Health { initialized: true, sealed: false, version: "2.7.2".to_owned() }),
+            leadership: Ok(Leadership {
+                is_self,
+                active_time: is_self.then_some(Timestamp::UNIX_EPOCH),
+                leader_address: leader.to_owned(),
+            }),
+        }
+    }
+
+    fn sealed() -> Seen {
+        let health = Health { initialized: true, sealed: true, version: "2.7.2".to_owned() };
+        Seen { health: Ok(health), leadership: Err("503 Vault is sealed".to_owned()), ..node(false, "") }
+    }
+
+    fn silent() -> Seen {
+        Seen {
+            health: Err("timed out".to_owned()),
+            leadership: Err("timed out".to_owned()),
+            ..node(false, "")
+        }
+    }
+
+    /// Bug: a snapshot is sent to one side of a split, or to a standby, which answers 204 and seals itself.
+    #[test]
+    fn one_leader_that_all_agree_on() {
+        let (leader, follower) = (|| node(true, "x"), || node(false, "x"));
+        for (case, seen, plain, forced) in [
+            ("all well", vec![follower(), leader(), follower()], true, true),
+            ("one alone", vec![leader()], true, true),
+            ("one sealed", vec![leader(), sealed(), follower()], false, true),
+            ("one silent", vec![leader(), silent(), follower()], false, true),
+            ("two silent", vec![leader(), silent(), silent()], false, false),
+            ("half silent", vec![leader(), silent()], false, false),
+            ("none leads", vec![follower(), follower(), follower()], false, false),
+            ("two lead", vec![leader(), node(true, "y"), follower()], false, false),
+            ("another is named", vec![leader(), node(false, "y"), follower()], false, false),
+            ("no server", vec![], false, false),
+        ] {
+            assert_eq!(elect(&seen, false).is_ok(), plain, "{case}");
+            assert_eq!(elect(&seen, true).is_ok(), forced, "{case}, with force");
+        }
+        assert_eq!(elect(&[follower(), leader()], false).unwrap().index, 1);
+        assert_eq!(elect(&[leader(), sealed(), silent()], false).unwrap_err().len(), 2);
+    }
+}

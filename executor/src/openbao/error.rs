@@ -1,0 +1,110 @@
+//! Why OpenBao is not ready for a restore.
+
+use crate::report::Fault;
+use api::conditions::Reason;
+use api::task::Login;
+use thiserror::Error;
+
+/// Why OpenBao is not ready for a restore. Nothing was changed.
+#[derive(Debug, Error)]
+pub(crate) enum OpenBaoError {
+    #[error(
+        "{0:?} is not the URL of a server. Correct spec.connection.addresses of the OpenBaoCluster, then create a new request."
+    )]
+    Address(String),
+    #[error(
+        "The CA of the servers cannot be used: {0}. See that the CA Secret of the OpenBaoCluster has it, then create a new request."
+    )]
+    Authority(String),
+    #[error(
+        "Server {address} cannot be asked: {fault}. See that it runs and that this namespace may reach it, then create a new request (force accepts a minority of such servers)."
+    )]
+    Unreachable { address: String, fault: String },
+    #[error(
+        "Server {address} is sealed. Unseal it, then create a new request (force accepts a minority of such servers)."
+    )]
+    Sealed { address: String },
+    #[error(
+        "Server {address} is not initialised. Initialise it (bao operator init) or let it join, then create a new request."
+    )]
+    Uninitialised { address: String },
+    #[error(
+        "The servers have no leader to restore on: {0}. See `bao operator raft list-peers`, then create a new request."
+    )]
+    NoLeader(String),
+    #[error("{what} cannot be read: {fault}. Correct the Secret, then create a new request.")]
+    Credential { what: &'static str, fault: String, login: Login },
+    #[error(
+        "OpenBao refuses the login with role {role:?} at auth/{mount}: {fault}. Correct the role (its bound audience, subject and claims) or the request."
+    )]
+    Login { mount: String, role: String, fault: String },
+    #[error(
+        "Role {role:?} issues tokens of type {found:?}, which outlive a restore. Set token_type=service on the role, then create a new request."
+    )]
+    Batch { role: String, found: String },
+    #[error("The credentials may not do all that a restore needs: {fault}. Add to their policy: {policy}")]
+    Permission { fault: String, policy: String, login: Login },
+    #[error(
+        "OpenBao refuses the token: {fault}. It has expired or was revoked: put a new one into the Secret; or it lacks rights: add to its policy: {policy}"
+    )]
+    Token { fault: String, policy: String },
+    #[error("The leader gave no clear answer to {what}: {fault}. See its log, then create a new request.")]
+    Answer { what: &'static str, fault: String },
+    #[error(
+        "The snapshot was used by OpenBao {snapshot}, and a server runs {server}: an older server seals itself on it. Upgrade the servers, or choose an older snapshot."
+    )]
+    Older { snapshot: String, server: String },
+    #[error(
+        "The snapshot is sealed with other keys than this cluster has. Choose a snapshot of this cluster; or, if you hold the keys of the snapshot's cluster, create a new request with force: true."
+    )]
+    OtherKeys,
+}
+
+impl OpenBaoError {
+    /// The token of a Secret that may not even ask may be void: OpenBao does not say which.
+    pub(super) fn of_a_token_that_may_be_void(self) -> Self {
+        match self {
+            Self::Permission { fault, policy, login: Login::Token { .. } } => Self::Token { fault, policy },
+            other => other,
+        }
+    }
+}
+
+impl Fault for OpenBaoError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Address(_) | Self::Authority(_) | Self::Unreachable { .. } | Self::Answer { .. } => {
+                Reason::ServerUnreachable
+            }
+            Self::Sealed { .. } | Self::Uninitialised { .. } => Reason::ServerSealed,
+            Self::NoLeader(_) => Reason::NoLeader,
+            Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => Reason::LoginRefused,
+            Self::Batch { .. } => Reason::BatchToken,
+            Self::Permission { .. } => Reason::PermissionMissing,
+            Self::Older { .. } => Reason::ServerOlder,
+            Self::OtherKeys => Reason::SealMismatch,
+        }
+    }
+
+    fn field(&self) -> Option<String> {
+        let field = match self {
+            Self::Credential { login, .. } | Self::Permission { login, .. } => match login {
+                Login::Jwt { .. } => "spec.jwtAuthRole",
+                Login::Token { .. } => "spec.tokenSecretRef",
+            },
+            Self::Token { .. } => "spec.tokenSecretRef",
+            Self::Login { .. } | Self::Batch { .. } => "spec.jwtAuthRole",
+            Self::Older { .. } => "spec.source.key",
+            Self::OtherKeys => "spec.force",
+            _ => "spec.cluster",
+        };
+        Some(field.to_owned())
+    }
+
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Sealed { .. } | Self::NoLeader(_) | Self::Answer { .. }
+        )
+    }
+}

@@ -1,0 +1,171 @@
+//! A login at the leader, and what is done with it.
+
+use super::{Answer, Node, OpenBaoError, Seal, answer, ask, judge_seal};
+use crate::report::fault;
+use api::task::Login;
+use archive::Summary;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// Where a snapshot is sent, with OpenBao's check of its seal.
+pub(crate) const SNAPSHOT: &str = "sys/storage/raft/snapshot";
+/// Where it is sent without.
+pub(crate) const SNAPSHOT_FORCE: &str = "sys/storage/raft/snapshot-force";
+const WRAP: &str = "sys/wrapping/wrap";
+const CAPABILITIES: &str = "sys/capabilities-self";
+/// Longest wait for the answer to the dry run, which the server writes to its disk.
+const DRY_RUN: Duration = Duration::from_secs(30);
+
+/// A token, at the leader.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) leader: Node,
+    token: String,
+    login: Login,
+}
+
+impl Session {
+    /// Logs in with the files in `mounts`.
+    pub(crate) async fn begin(leader: &Node, login: &Login, mounts: &Path) -> Result<Self, OpenBaoError> {
+        let secret = |folder: &str, file: &str, what| {
+            let fault = |fault| OpenBaoError::Credential { what, fault, login: login.clone() };
+            let text = std::fs::read_to_string(mounts.join(folder).join(file))
+                .map_err(|error| fault(error.to_string()))?;
+            let text = text.trim().to_owned();
+            if text.is_empty() { Err(fault("it is empty".to_owned())) } else { Ok(text) }
+        };
+        let token = match login {
+            Login::Token { key } => secret("token", key, "The token of the Secret")?,
+            Login::Jwt { mount, role } => {
+                let jwt = secret("jwt", "token", "The pod's own token for OpenBao")?;
+                exchange(leader, mount, role, &jwt).await?
+            }
+        };
+        Ok(Self { leader: leader.clone(), token, login: login.clone() })
+    }
+
+    /// Whether it may do all that a restore needs.
+    pub(crate) async fn may_restore(&self, force: bool) -> Result<(), OpenBaoError> {
+        let mut paths = vec![SNAPSHOT, WRAP];
+        if force {
+            paths.push(SNAPSHOT_FORCE);
+        }
+        let what = "the question for capabilities";
+        let answered = self.post(CAPABILITIES, &json!({ "paths": paths })).await;
+        let answered = answered.map_err(|fault| OpenBaoError::Answer { what, fault })?;
+        match answered.status {
+            200 => {}
+            403 => {
+                let lacks = self.lacks(&answered.fault(), &[&[CAPABILITIES], &paths[..]].concat());
+                return Err(lacks.of_a_token_that_may_be_void());
+            }
+            _ => return Err(OpenBaoError::Answer { what, fault: answered.fault() }),
+        }
+        let missing: Vec<&str> = paths.into_iter().filter(|path| !may_update(&answered.body, path)).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(self.lacks(&format!("no update of {}", missing.join(", ")), &missing))
+        }
+    }
+
+    fn lacks(&self, fault: &str, paths: &[&str]) -> OpenBaoError {
+        let line = |path: &&str| format!("path \"{path}\" {{ capabilities = [\"update\"] }}");
+        let policy = paths.iter().map(line).collect::<Vec<_>>().join(" ");
+        OpenBaoError::Permission { fault: fault.to_owned(), policy, login: self.login.clone() }
+    }
+
+    /// Makes a marker that lives this many seconds and finds it again; gives it with its expiry.
+    pub(crate) async fn mark(&self, text: &str, seconds: u32) -> Result<(String, Timestamp), OpenBaoError> {
+        let unclear = |fault| OpenBaoError::Answer { what: "the request for a marker", fault };
+        let before = Timestamp::now();
+        let request = self
+            .leader
+            .request(Method::POST, WRAP)
+            .header("X-Vault-Token", &self.token)
+            .header("X-Vault-Wrap-TTL", format!("{seconds}s"));
+        let wrapped = ask(request.json(&json!({ "request": text }))).await.map_err(unclear)?;
+        let info = &wrapped.body["wrap_info"];
+        let (token, ttl) = match (wrapped.status, info["token"].as_str(), info["ttl"].as_i64()) {
+            (200, Some(token), Some(ttl)) => (token.to_owned(), ttl),
+            (403, ..) => return Err(self.lacks(&wrapped.fault(), &[WRAP])),
+            _ => return Err(unclear(wrapped.fault())),
+        };
+        let found = self.leader.lookup(&token).await.map_err(unclear)?;
+        if found.status != 200 {
+            return Err(unclear(format!("its marker is not there: {}", found.fault())));
+        }
+        Ok((token, before.saturating_add(SignedDuration::from_secs(ttl)).unwrap_or(before)))
+    }
+
+    /// Asks whether the leader has the keys of the snapshot, by an archive that it cannot accept.
+    pub(crate) async fn seal(&self, summary: &Summary) -> Seal {
+        let Some(probe) = archive::dry_run(summary) else {
+            return Seal::Inconclusive("the snapshot has no sealed list".to_owned());
+        };
+        let request = self.snapshot(SNAPSHOT).timeout(DRY_RUN).body(probe);
+        let answered = async {
+            let response = request.send().await?;
+            let status = response.status().as_u16();
+            Ok::<Answer, reqwest::Error>(answer(status, &response.text().await?))
+        };
+        let verdict = match answered.await {
+            Ok(answered) => judge_seal(&answered),
+            Err(error) => Seal::Inconclusive(fault(error)),
+        };
+        match verdict {
+            Seal::Inconclusive(_)
+                if self.leader.seal_kind().await.is_some_and(|kind| kind != summary.seal.kind) =>
+            {
+                Seal::Other
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// A request that sends a snapshot.
+    pub(crate) fn snapshot(&self, path: &str) -> reqwest::RequestBuilder {
+        self.leader.request(Method::POST, path).header("X-Vault-Token", &self.token)
+    }
+
+    /// Gives back what the login got. A token of a Secret is its owner's; one that stays expires by itself.
+    pub(crate) async fn end(&self) {
+        if matches!(self.login, Login::Jwt { .. })
+            && let Err(fault) = self.post("auth/token/revoke-self", &json!({})).await
+        {
+            tracing::warn!(fault, "the token of the login could not be revoked; it expires by itself");
+        }
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
+        ask(self.leader.request(Method::POST, path).header("X-Vault-Token", &self.token).json(body)).await
+    }
+}
+
+/// The pod's token for one of OpenBao.
+async fn exchange(leader: &Node, mount: &str, role: &str, jwt: &str) -> Result<String, OpenBaoError> {
+    let path = format!("auth/{mount}/login");
+    let unclear = |fault| OpenBaoError::Answer { what: "the login", fault };
+    let answered = leader.post(&path, &json!({ "role": role, "jwt": jwt })).await.map_err(unclear)?;
+    let auth = &answered.body["auth"];
+    match (answered.status, auth["client_token"].as_str(), auth["token_type"].as_str()) {
+        (200, Some(token), Some("service")) => Ok(token.to_owned()),
+        (200, Some(_), found) => {
+            let found = found.unwrap_or_default().to_owned();
+            Err(OpenBaoError::Batch { role: role.to_owned(), found })
+        }
+        (400 | 403 | 404, ..) => {
+            let (mount, role) = (mount.to_owned(), role.to_owned());
+            Err(OpenBaoError::Login { mount, role, fault: answered.fault() })
+        }
+        _ => Err(unclear(answered.fault())),
+    }
+}
+
+fn may_update(answer: &Value, path: &str) -> bool {
+    let granted = answer[path].as_array().or_else(|| answer["data"][path].as_array());
+    granted.is_some_and(|all| all.iter().any(|one| matches!(one.as_str(), Some("update" | "root"))))
+}

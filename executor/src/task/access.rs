@@ -1,0 +1,121 @@
+//! The way to the leader: every server asked, one login, and whether it may restore.
+
+use super::steps;
+use crate::args::Args;
+use crate::openbao::{Cluster, Leader, OpenBaoError, Seal, Session, elect};
+use crate::report::{Fault, Findings};
+use api::conditions::{ConditionType, Reason};
+use api::task::Task;
+use archive::{Summary, Version};
+
+/// A login at the leader, which may do what a restore needs.
+pub(super) struct Access {
+    pub(super) cluster: Cluster,
+    pub(super) leader: Leader,
+    pub(super) session: Session,
+}
+
+/// Finds the leader and logs in; everything that stands in the way comes back.
+pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> {
+    let cluster =
+        Cluster::open(&task.cluster, &args.mounts.join("openbao-ca")).map_err(|error| not_asked(&[error]))?;
+    let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(&errors))?;
+    let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
+    let refused = |error| Findings::of(ConditionType::Authenticated, &error);
+    let session = Session::begin(node, &task.login, &args.mounts).await.map_err(refused)?;
+    if let Err(error) = session.may_restore(task.force).await {
+        session.end().await;
+        return Err(refused(error));
+    }
+    Ok(Access { cluster, leader, session })
+}
+
+/// Without a leader there was no login: nothing is known about it.
+fn not_asked(errors: &[OpenBaoError]) -> Findings {
+    let mut findings = Findings::default();
+    for error in errors {
+        findings.fault(error);
+    }
+    let reason = errors.first().map_or(Reason::NoLeader, Fault::reason);
+    let message = "Not tried: there is no leader to log in to.".to_owned();
+    findings.stage(ConditionType::Authenticated, None, reason, message);
+    findings
+}
+
+/// Holds the snapshot against the servers: their versions, and the dry run of the seal check.
+pub(super) async fn compatible(task: &Task, access: &Access, summary: &Summary) -> (Findings, Seal) {
+    let mut findings = Findings::default();
+    if let Err(error) = not_older(&access.leader.versions, summary) {
+        findings.fault(&error);
+    }
+    let seal = access.session.seal(summary).await;
+    let stage = ConditionType::SealCompatible;
+    match &seal {
+        Seal::Same => {
+            let message = "The cluster has the keys that the snapshot is sealed with.".to_owned();
+            findings.stage(stage, Some(true), Reason::Verified, message);
+        }
+        Seal::Other if task.force => {
+            let message = "The snapshot is sealed with other keys than this cluster has; force accepts it. \
+                           Afterwards only the keys of the snapshot's cluster unseal it.";
+            findings.stage(stage, Some(true), Reason::SealMismatch, message.to_owned());
+            findings.next_steps.extend(steps::other_keys(summary));
+        }
+        Seal::Other => findings.join(Findings::of(stage, &OpenBaoError::OtherKeys)),
+        Seal::Inconclusive(fault) => {
+            let message = format!(
+                "Whether the cluster has the keys of the snapshot is not known: the dry run gave no verdict ({fault})."
+            );
+            findings.stage(stage, None, Reason::SealUnknown, message);
+            if task.force {
+                findings.next_steps.extend(steps::other_keys(summary));
+            }
+        }
+    }
+    (findings, seal)
+}
+
+/// An older server takes the snapshot, and seals itself on it.
+fn not_older(servers: &[String], summary: &Summary) -> Result<(), OpenBaoError> {
+    let older = |snapshot: &str, server: &str| {
+        Err(OpenBaoError::Older { snapshot: snapshot.to_owned(), server: server.to_owned() })
+    };
+    let snapshot = match (&summary.newest_version, &summary.unreadable_version) {
+        (Some(version), None) => version,
+        (_, unreadable) => return older(unreadable.as_deref().unwrap_or("of no known version"), "another"),
+    };
+    for text in servers {
+        // A server whose version cannot be read cannot be said to be new enough.
+        if !Version::parse(text).is_ok_and(|server| server.cmp_precedence(snapshot).is_ge()) {
+            return older(&snapshot.to_string(), text);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::SNAPSHOT;
+
+    /// Bug: versions are compared as text, or what cannot be compared passes.
+    #[test]
+    fn no_server_may_be_older_than_the_snapshot() {
+        let mut verifier = archive::Verifier::new();
+        verifier.push(SNAPSHOT).unwrap();
+        let mut summary = verifier.finish().unwrap();
+        let fits = |servers: &[&str], summary: &Summary| {
+            let servers: Vec<String> = servers.iter().map(|text| (*text).to_owned()).collect();
+            not_older(&servers, summary).is_ok()
+        };
+        assert!(fits(&["2.7.2", "2.10.0", "2.7.2+build"], &summary));
+        for servers in [["2.7.2", "2.7.1"], ["2.7.2", "2.7.2-beta1"], ["2.7.2", "unknown"]] {
+            assert!(!fits(&servers, &summary), "{servers:?}");
+        }
+        summary.unreadable_version = Some("next".to_owned());
+        assert!(!fits(&["2.7.2"], &summary));
+        summary.unreadable_version = None;
+        summary.newest_version = None;
+        assert!(!fits(&["2.7.2"], &summary));
+    }
+}

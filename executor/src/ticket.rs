@@ -1,0 +1,276 @@
+//! The ticket: one Lease, over plain HTTPS, that lets one pod act at most once.
+
+mod error;
+
+pub(crate) use error::TicketError;
+
+use crate::args::Args;
+use crate::pem;
+use crate::progress::Progress;
+use crate::report::{Fault, fault};
+use api::names;
+use api::task::{Marker, Task};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use reqwest::header::DATE;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// Longest wait for one answer of the API server.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Time between two beats.
+const BEAT: Duration = Duration::from_secs(2);
+/// A right that was just granted is not known to every API server at once.
+const OPENED_WITHIN: Duration = Duration::from_secs(30);
+/// How long the Report is tried to be left: less than what the Job's deadline leaves.
+const REPORTED_WITHIN: Duration = Duration::from_mins(2);
+/// Writes of others that one write of ours gives way to.
+const CONFLICTS: usize = 8;
+
+/// The ticket of this pod, as it was when last read or written.
+pub(crate) struct Ticket {
+    http: Client,
+    url: String,
+    token: PathBuf,
+    uid: String,
+    pod: String,
+    not_after: Timestamp,
+    lease: Lease,
+    claim: Claim,
+}
+
+/// Who may be its holder without being somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Nobody.
+    None,
+    /// Nobody or this pod: an answer was lost.
+    Tried,
+    /// This pod.
+    Ours,
+}
+
+/// When it was claimed: not later than the write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) at: Timestamp,
+    pub(crate) since: Instant,
+}
+
+impl Ticket {
+    /// The ticket that the Task names, which nobody has claimed.
+    pub(crate) async fn open(task: &Task, args: &Args) -> Result<Self, TicketError> {
+        let authority = std::fs::read_to_string(args.service_account.join("ca.crt"))
+            .map_err(|error| TicketError::Unreachable(format!("its CA cannot be read: {error}")))?;
+        let authorities = pem::authorities(&authority)
+            .map_err(|what| TicketError::Unreachable(format!("its CA cannot be used: {what}")))?;
+        let http = client(Client::builder().tls_certs_only(authorities))?;
+        let host = &args.kubernetes_host;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        let server = format!("https://{host}:{}", args.kubernetes_port);
+        Self::open_at(http, &server, task, args).await
+    }
+
+    async fn open_at(http: Client, server: &str, task: &Task, args: &Args) -> Result<Self, TicketError> {
+        let mut ticket = Self {
+            http,
+            url: format!(
+                "{server}/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}",
+                task.request.namespace, task.ticket.name
+            ),
+            token: args.service_account.join("token"),
+            uid: task.ticket.uid.clone(),
+            pod: args.pod_uid.clone(),
+            not_after: task.not_after.0,
+            lease: Lease::default(),
+            claim: Claim::None,
+        };
+        let begun = Instant::now();
+        loop {
+            match ticket.read().await {
+                Ok(_) => return Ok(ticket),
+                Err(error) if error.is_passing() && begun.elapsed() < OPENED_WITHIN => {
+                    tracing::warn!(%error, "the ticket cannot be read yet");
+                    sleep(BEAT).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes this pod the holder, in one write with the marker. After a lost answer it looks whether it is.
+    pub(crate) async fn claim(&mut self, marker: Option<&Marker>) -> Result<Claimed, TicketError> {
+        let marker = marker.map(serde_json::to_string).transpose().unwrap_or_default();
+        let mut first: Option<Claimed> = None;
+        for _ in 0..CONFLICTS {
+            let now = match self.read().await {
+                // Whether the claim was taken has to be found out.
+                Err(error) if error.is_passing() && self.claim == Claim::Tried => {
+                    tracing::warn!(%error, "the claim got no clear answer yet");
+                    continue;
+                }
+                read => read?,
+            };
+            if let (Claim::Ours, Some(claimed)) = (self.claim, first) {
+                return Ok(claimed);
+            }
+            if now > self.not_after {
+                return Err(TicketError::Expired { not_after: self.not_after });
+            }
+            let claimed = *first.get_or_insert(Claimed { at: Timestamp::now(), since: Instant::now() });
+            let mut next = self.lease.clone();
+            let spec = next.spec.get_or_insert_default();
+            spec.holder_identity = Some(self.pod.clone());
+            spec.acquire_time = Some(MicroTime(claimed.at));
+            spec.renew_time = Some(MicroTime(claimed.at));
+            if let Some(marker) = &marker {
+                annotate(&mut next, names::MARKER, marker);
+            }
+            self.claim = Claim::Tried;
+            match self.put(&next).await {
+                Ok(true) => {
+                    self.claim = Claim::Ours;
+                    return Ok(claimed);
+                }
+                Ok(false) => {}
+                Err(error) if error.is_passing() => tracing::warn!(%error, "the claim got no clear answer"),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(busy())
+    }
+
+    /// Beats, with the progress, for as long as the ticket is what it was; then says what it became.
+    pub(crate) async fn beat(&mut self, progress: &Progress) -> TicketError {
+        loop {
+            let text = progress.text();
+            let written = self.write(|lease| {
+                lease.spec.get_or_insert_default().renew_time = Some(MicroTime(Timestamp::now()));
+                if let Some(text) = &text {
+                    annotate(lease, names::PROGRESS, text);
+                }
+            });
+            match written.await {
+                Ok(()) => {}
+                Err(error) if error.is_passing() => tracing::warn!(%error, "the ticket could not be renewed"),
+                Err(error) => return error,
+            }
+            sleep(BEAT).await;
+        }
+    }
+
+    /// Leaves the Report, unless the ticket is somebody else's.
+    pub(crate) async fn leave(&mut self, report: &str, progress: &Progress) -> Result<(), TicketError> {
+        let begun = Instant::now();
+        let text = progress.text();
+        loop {
+            let written = self.write(|lease| {
+                annotate(lease, names::REPORT, report);
+                if let Some(text) = &text {
+                    annotate(lease, names::PROGRESS, text);
+                }
+            });
+            match written.await {
+                Err(error) if error.is_passing() && begun.elapsed() < REPORTED_WITHIN => {
+                    tracing::warn!(%error, "the Report could not be left yet");
+                    sleep(BEAT).await;
+                }
+                // An answer was lost: the Report that is there is this one.
+                Err(TicketError::Reported(found)) if found == report => return Ok(()),
+                written => return written,
+            }
+        }
+    }
+
+    /// One write on top of the newest state, as long as that is not somebody else's.
+    async fn write(&mut self, change: impl Fn(&mut Lease)) -> Result<(), TicketError> {
+        for _ in 0..CONFLICTS {
+            let mut next = self.lease.clone();
+            change(&mut next);
+            if self.put(&next).await? {
+                return Ok(());
+            }
+            self.read().await?;
+        }
+        Err(busy())
+    }
+
+    /// Reads and judges it; gives the time of the API server.
+    async fn read(&mut self) -> Result<Timestamp, TicketError> {
+        let response = self.send(self.http.get(&self.url)).await?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        let lease = self.lease_of(response).await?.ok_or(TicketError::Gone)?;
+        self.judge(&lease)?;
+        self.lease = lease;
+        date.ok_or_else(|| TicketError::Unreachable("its answer has no Date".to_owned()))
+    }
+
+    /// Whether it was written; not so if it had changed meanwhile.
+    async fn put(&mut self, next: &Lease) -> Result<bool, TicketError> {
+        let response = self.send(self.http.put(&self.url).json(next)).await?;
+        let Some(lease) = self.lease_of(response).await? else { return Ok(false) };
+        self.lease = lease;
+        Ok(true)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, TicketError> {
+        // It is renewed in its file.
+        let token = std::fs::read_to_string(&self.token)
+            .map_err(|error| TicketError::Unreachable(format!("the pod's token cannot be read: {error}")))?;
+        let sent = request.bearer_auth(token.trim()).send().await;
+        sent.map_err(|error| TicketError::Unreachable(fault(error)))
+    }
+
+    /// The Lease of an answer; none when it changed meanwhile.
+    async fn lease_of(&self, response: Response) -> Result<Option<Lease>, TicketError> {
+        match response.status() {
+            status if status.is_success() => {
+                response.json().await.map(Some).map_err(|error| TicketError::Unreachable(fault(error)))
+            }
+            StatusCode::CONFLICT => Ok(None),
+            StatusCode::NOT_FOUND => Err(TicketError::Gone),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                Err(TicketError::Denied(format!("{status}: {}", response.text().await.unwrap_or_default())))
+            }
+            status => Err(TicketError::Unreachable(format!("it answers {status}"))),
+        }
+    }
+
+    /// Whether it is still the one that the Task names, and nobody else's.
+    fn judge(&mut self, lease: &Lease) -> Result<(), TicketError> {
+        if lease.metadata.uid.as_ref() != Some(&self.uid) {
+            return Err(TicketError::Gone);
+        }
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        match (self.claim, holder) {
+            (Claim::None | Claim::Tried, "") => {}
+            (Claim::Tried | Claim::Ours, holder) if holder == self.pod => self.claim = Claim::Ours,
+            (_, holder) => return Err(TicketError::ClaimedBy(holder.to_owned())),
+        }
+        match lease.metadata.annotations.as_ref().and_then(|all| all.get(names::REPORT)) {
+            None => Ok(()),
+            Some(report) => Err(TicketError::Reported(report.clone())),
+        }
+    }
+}
+
+fn busy() -> TicketError {
+    TicketError::Unreachable("it gave no clear answer, or somebody else writes to it all the time".to_owned())
+}
+
+fn annotate(lease: &mut Lease, key: &str, value: &str) {
+    lease.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
+}
+
+fn client(builder: reqwest::ClientBuilder) -> Result<Client, TicketError> {
+    let builder = builder.redirect(redirect::Policy::none()).no_proxy().timeout(ANSWER);
+    builder.build().map_err(|error| TicketError::Unreachable(fault(error)))
+}
+
+#[cfg(test)]
+mod tests;

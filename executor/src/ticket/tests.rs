@@ -1,0 +1,185 @@
+use super::*;
+use crate::testing::task;
+use api::task::{Outcome, TaskKind};
+use axum::extract::State;
+use axum::http::StatusCode as Status;
+use axum::routing::get;
+use axum::{Json, Router};
+use clap::Parser;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// One Lease behind an API server that holds writes to its resourceVersion.
+#[derive(Clone)]
+struct Server {
+    url: String,
+    lease: Arc<Mutex<Value>>,
+    /// The next write is done, and its answer lost.
+    lossy: Arc<Mutex<bool>>,
+    folder: Arc<TempDir>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "t\n").unwrap();
+        let lease = json!({
+            "metadata": {"name": "check-a", "uid": "ticket", "resourceVersion": "1", "annotations": {"a": "b"}},
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            lease: Arc::new(Mutex::new(lease)),
+            lossy: Arc::default(),
+            folder: Arc::new(folder),
+        };
+        let path = "/apis/coordination.k8s.io/v1/namespaces/security/leases/check-a";
+        let router = Router::new().route(path, get(read).put(write)).with_state(server.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        server
+    }
+
+    /// Somebody else writes.
+    fn change(&self, change: impl FnOnce(&mut Value)) {
+        let mut lease = self.lease.lock().unwrap();
+        change(&mut lease);
+        let version: u64 = lease["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
+        lease["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+    }
+
+    fn now(&self) -> Value {
+        self.lease.lock().unwrap().clone()
+    }
+
+    async fn open(&self, pod: &str, not_after: Timestamp) -> Result<Ticket, TicketError> {
+        let mut task = task(TaskKind::Check);
+        task.not_after.0 = not_after;
+        let account = self.folder.path().to_str().unwrap();
+        let args = Args::parse_from(["executor", "--pod-uid", pod, "--service-account", account]);
+        let http = client(Client::builder().tls_certs_only([])).unwrap();
+        Ticket::open_at(http, &self.url, &task, &args).await
+    }
+
+    async fn opened(&self, pod: &str) -> Ticket {
+        self.open(pod, Timestamp::now() + SignedDuration::from_hours(1)).await.unwrap()
+    }
+}
+
+async fn read(State(server): State<Server>) -> Json<Value> {
+    Json(server.now())
+}
+
+async fn write(State(server): State<Server>, Json(next): Json<Value>) -> Result<Json<Value>, Status> {
+    let now = server.now();
+    let same = ["uid", "resourceVersion"].iter().all(|key| now["metadata"][key] == next["metadata"][key]);
+    if !same {
+        return Err(Status::CONFLICT);
+    }
+    server.change(|lease| *lease = next);
+    if std::mem::take(&mut *server.lossy.lock().unwrap()) {
+        return Err(Status::INTERNAL_SERVER_ERROR);
+    }
+    Ok(Json(server.now()))
+}
+
+fn holder(lease: &Value) -> &Value {
+    &lease["spec"]["holderIdentity"]
+}
+
+/// Bug: two pods of one Job both act.
+#[tokio::test]
+async fn whoever_claims_first_is_the_only_one() {
+    let server = Server::start().await;
+    let (mut first, mut second) = (server.opened("first").await, server.opened("second").await);
+    let marker = Marker {
+        token: "s.m".to_owned(),
+        expires: task(TaskKind::Check).not_after,
+        leader: "x".to_owned(),
+        active_time: "y".to_owned(),
+    };
+    first.claim(Some(&marker)).await.unwrap();
+    let lease = server.now();
+    assert_eq!(holder(&lease), "first");
+    assert!(lease["metadata"]["annotations"][names::MARKER].as_str().unwrap().contains("s.m"));
+    let lost = second.claim(None).await.unwrap_err();
+    assert!(matches!(&lost, TicketError::ClaimedBy(holder) if holder == "first"), "{lost}");
+    assert_eq!(lost.outcome(), Outcome::Unknown);
+    second.leave("{}", &Progress::default()).await.unwrap_err();
+    assert_eq!(server.now(), lease);
+    let late = server.open("first", Timestamp::now() + SignedDuration::from_hours(1)).await;
+    assert!(late.is_err(), "a pod that begins anew does not know what it did");
+}
+
+#[tokio::test]
+async fn a_fence_stops_a_pod_that_has_not_claimed() {
+    let server = Server::start().await;
+    let mut ticket = server.opened("pod").await;
+    server.change(|lease| lease["spec"] = json!({"holderIdentity": "operator/LockLost"}));
+    let lost = ticket.beat(&Progress::default()).await;
+    assert_eq!(lost.outcome(), Outcome::Refused, "{lost}");
+    assert_eq!(ticket.claim(None).await.unwrap_err().outcome(), Outcome::Refused);
+    assert_eq!(holder(&server.now()), "operator/LockLost");
+}
+
+/// Bug: a claim whose answer was lost is taken for somebody else's, or made a second time.
+#[tokio::test]
+async fn a_claim_without_an_answer_is_looked_up() {
+    let server = Server::start().await;
+    let mut ticket = server.opened("pod").await;
+    *server.lossy.lock().unwrap() = true;
+    ticket.claim(None).await.unwrap();
+    assert_eq!(server.now()["metadata"]["resourceVersion"], "2", "one write");
+    *server.lossy.lock().unwrap() = true;
+    ticket.leave("{}", &Progress::default()).await.unwrap();
+    assert_eq!(server.now()["metadata"]["annotations"][names::REPORT], "{}");
+}
+
+#[tokio::test]
+async fn nothing_begins_after_its_time_or_without_its_own_ticket() {
+    let server = Server::start().await;
+    let mut late = server.open("pod", Timestamp::now() - SignedDuration::from_secs(5)).await.unwrap();
+    assert!(matches!(late.claim(None).await, Err(TicketError::Expired { .. })));
+    let mut ticket = server.opened("pod").await;
+    server.change(|lease| lease["metadata"]["uid"] = json!("another"));
+    assert!(matches!(ticket.claim(None).await, Err(TicketError::Gone)));
+    assert!(holder(&server.now()).is_null());
+}
+
+/// Bug: a second pod acts after the first has reported that it was cancelled, and the lock was released.
+#[tokio::test]
+async fn a_ticket_with_a_report_is_over() {
+    let server = Server::start().await;
+    let (mut first, mut second) = (server.opened("first").await, server.opened("second").await);
+    first.leave("{}", &Progress::default()).await.unwrap();
+    assert!(matches!(second.claim(None).await, Err(TicketError::Reported(_))));
+    assert!(holder(&server.now()).is_null());
+}
+
+/// Bug: a beat claims, or wipes what the operator wrote meanwhile.
+#[tokio::test]
+async fn a_beat_leaves_everything_else_as_it_is() {
+    let server = Server::start().await;
+    let mut ticket = server.opened("pod").await;
+    server.change(|lease| lease["metadata"]["annotations"][names::JOB_UID] = json!("job"));
+    let progress = Progress::default();
+    progress.begin(7);
+    progress.add(3);
+    let written = async {
+        while server.now()["spec"]["renewTime"].is_null() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        lost = ticket.beat(&progress) => panic!("{lost}"),
+        written = tokio::time::timeout(Duration::from_secs(10), written) => written.unwrap(),
+    }
+    let lease = server.now();
+    assert!(holder(&lease).is_null());
+    let annotations = &lease["metadata"]["annotations"];
+    assert_eq!(annotations[names::PROGRESS], "3/7");
+    assert_eq!((&annotations["a"], &annotations[names::JOB_UID]), (&json!("b"), &json!("job")));
+    assert_eq!(lease["spec"]["renewTime"].as_str().unwrap().len(), "2026-11-21T05:15:19.828599Z".len());
+}

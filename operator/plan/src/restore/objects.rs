@@ -1,0 +1,153 @@
+//! The objects that a restore makes beside its Jobs: tickets, and the right to write exactly one of them each.
+
+use super::{Observed, Stage};
+use api::{OpenBaoCluster, OpenBaoRestore, names};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use std::collections::BTreeMap;
+
+/// Longest value of a label.
+const LABEL_VALUE: usize = 63;
+
+/// API group of Roles and their bindings.
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// Name of the Job, ticket, Role and `RoleBinding` of a stage.
+#[must_use]
+pub fn name(seen: &Observed, stage: Stage) -> String {
+    match stage {
+        Stage::Check => names::check_job(seen.name()),
+        Stage::Restore => names::restore_job(seen.name()),
+    }
+}
+
+/// The ticket of a stage, unclaimed.
+#[must_use]
+pub fn lease(seen: &Observed, stage: Stage) -> Lease {
+    Lease { metadata: metadata(seen, stage), spec: None }
+}
+
+/// The right to read and write the ticket of a stage.
+#[must_use]
+pub fn role(seen: &Observed, stage: Stage) -> Role {
+    Role {
+        metadata: metadata(seen, stage),
+        rules: Some(vec![PolicyRule {
+            api_groups: Some(vec!["coordination.k8s.io".to_owned()]),
+            resources: Some(vec!["leases".to_owned()]),
+            resource_names: Some(vec![name(seen, stage)]),
+            verbs: vec!["get".to_owned(), "update".to_owned()],
+            ..PolicyRule::default()
+        }]),
+    }
+}
+
+/// Gives that right to the `ServiceAccount` of the cluster's restores.
+#[must_use]
+pub fn role_binding(seen: &Observed, stage: Stage) -> RoleBinding {
+    RoleBinding {
+        metadata: metadata(seen, stage),
+        role_ref: RoleRef { api_group: RBAC.to_owned(), kind: "Role".to_owned(), name: name(seen, stage) },
+        subjects: Some(vec![Subject {
+            kind: "ServiceAccount".to_owned(),
+            name: names::restore_service_account(&seen.request.spec.cluster),
+            namespace: seen.request.metadata.namespace.clone(),
+            ..Subject::default()
+        }]),
+    }
+}
+
+/// The `ServiceAccount` of the cluster's restores, for server-side apply: what others add to it stays.
+#[must_use]
+pub fn service_account(request: &OpenBaoRestore, cluster: &OpenBaoCluster) -> ServiceAccount {
+    ServiceAccount {
+        metadata: ObjectMeta {
+            name: Some(names::restore_service_account(&request.spec.cluster)),
+            namespace: request.metadata.namespace.clone(),
+            labels: Some(labels(request)),
+            // Not as controller: another operator may have made it for the same cluster.
+            owner_references: Some(vec![owner("OpenBaoCluster", &cluster.metadata, None)]),
+            ..ObjectMeta::default()
+        },
+        ..ServiceAccount::default()
+    }
+}
+
+/// Name, labels, owner and request of whatever belongs to one stage.
+pub(super) fn metadata(seen: &Observed, stage: Stage) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name(seen, stage)),
+        namespace: seen.request.metadata.namespace.clone(),
+        labels: Some(labels(&seen.request)),
+        annotations: Some(BTreeMap::from([(names::REQUEST_UID.to_owned(), seen.uid().to_owned())])),
+        owner_references: Some(vec![owner("OpenBaoRestore", &seen.request.metadata, Some(true))]),
+        ..ObjectMeta::default()
+    }
+}
+
+pub(super) fn labels(request: &OpenBaoRestore) -> BTreeMap<String, String> {
+    let cluster: String = request.spec.cluster.chars().take(LABEL_VALUE).collect();
+    let cluster = cluster.trim_end_matches(['-', '.']);
+    [
+        (names::MANAGED_BY, names::MANAGER),
+        (names::CLUSTER_LABEL, cluster),
+        (names::COMPONENT_LABEL, "restore"),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// Without `blockOwnerDeletion`: it would hold up whoever deletes the owner, and needs a right of its own.
+fn owner(kind: &str, of: &ObjectMeta, controller: Option<bool>) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{}/{}", api::GROUP, api::VERSION),
+        kind: kind.to_owned(),
+        name: of.name.clone().unwrap_or_default(),
+        uid: of.uid.clone().unwrap_or_default(),
+        controller,
+        block_owner_deletion: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restore::tests::seen;
+
+    #[test]
+    fn everything_of_a_stage_has_one_name_one_owner_and_the_request() {
+        let seen = seen();
+        for stage in [Stage::Check, Stage::Restore] {
+            let all = [
+                lease(&seen, stage).metadata,
+                role(&seen, stage).metadata,
+                role_binding(&seen, stage).metadata,
+            ];
+            for metadata in all {
+                assert_eq!(metadata.name.as_deref(), Some(name(&seen, stage).as_str()));
+                assert_eq!(metadata.annotations.unwrap()[names::REQUEST_UID], "u-1");
+                let owner = &metadata.owner_references.unwrap()[0];
+                assert_eq!((owner.uid.as_str(), owner.controller), ("u-1", Some(true)));
+                assert_eq!(owner.block_owner_deletion, None);
+            }
+        }
+    }
+
+    /// A wider right would let one pod claim another's ticket.
+    #[test]
+    fn a_role_reaches_its_own_ticket_only() {
+        let rules = role(&seen(), Stage::Restore).rules.unwrap();
+        assert_eq!(rules.len(), 1);
+        assert_eq!(rules[0].resource_names.as_deref(), Some(&["restore-dr".to_owned()][..]));
+        assert_eq!(rules[0].verbs, ["get", "update"]);
+    }
+
+    #[test]
+    fn a_long_name_of_a_cluster_still_makes_a_label() {
+        let mut seen = seen();
+        seen.request.spec.cluster = format!("{}.{}", "a".repeat(62), "b".repeat(80));
+        assert_eq!(labels(&seen.request)[names::CLUSTER_LABEL], "a".repeat(62));
+    }
+}

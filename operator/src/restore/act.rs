@@ -1,0 +1,262 @@
+//! Writes to the world: one function per step, each of which may be taken again.
+
+use super::RestoreError;
+use super::observe::Look;
+use crate::lease::Leadership;
+use api::cluster::RestoreRecord;
+use api::names;
+use api::{OpenBaoCluster, OpenBaoRestore, Operation};
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Client, Resource};
+use plan::restore::{Outcome, Stage, Step, fence_holder, job, objects};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::fmt::Debug;
+
+/// How long a Job that has ended is kept, in seconds: a day.
+const KEPT: i32 = 86_400;
+
+/// How many runs `status.restores` of a cluster keeps.
+const RUNS: usize = 20;
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acted {
+    /// It was taken.
+    Done,
+    /// The world is not as it was read: nothing was written, look again.
+    Raced,
+}
+
+/// Takes the steps of one look.
+pub(super) struct Hand<'a> {
+    pub(super) client: &'a Client,
+    pub(super) leadership: &'a Leadership,
+    pub(super) look: &'a Look,
+    pub(super) now: Timestamp,
+}
+
+impl Hand<'_> {
+    /// Takes a step, unless this replica no longer leads.
+    pub(super) async fn act(&self, step: &Step) -> Result<Acted, RestoreError> {
+        let written = match step {
+            Step::Guard => self.guard().await,
+            Step::CreateTicket(stage) => self.create(&objects::lease(&self.look.seen, *stage)).await,
+            Step::Grant(stage) => self.grant(*stage).await,
+            Step::CreateJob(stage) => self.create_job(*stage).await,
+            Step::NameJob { stage, job } => self.name_job(*stage, job).await,
+            Step::TakeLock => self.take_lock().await,
+            Step::Fence(reason) => self.fence(&fence_holder(*reason)).await,
+            Step::Record(outcome) => self.record(*outcome).await,
+            Step::ReleaseLock => self.patch_cluster(json!({"operationLock": null})).await,
+            Step::DeleteJob(stage) => self.delete_job(*stage).await,
+            Step::Retire(stage) => self.retire(*stage).await,
+            Step::Free => self.free().await,
+        };
+        match written {
+            Ok(()) => Ok(Acted::Done),
+            Err(RestoreError::Raced) => Ok(Acted::Raced),
+            Err(RestoreError::Api(error)) if is_race(&error) => Ok(Acted::Raced),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finalizer and `request-uid`, onto exactly the object that was looked at.
+    async fn guard(&self) -> Result<(), RestoreError> {
+        let metadata = &self.look.seen.request.metadata;
+        let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
+        if finalizers.iter().all(|name| name != names::FINALIZER) {
+            finalizers.push(names::FINALIZER.to_owned());
+        }
+        let annotations = json!({names::REQUEST_UID: metadata.uid});
+        self.patch_request(json!({"finalizers": finalizers, "annotations": annotations})).await
+    }
+
+    async fn free(&self) -> Result<(), RestoreError> {
+        let mut finalizers = self.look.seen.request.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|name| name != names::FINALIZER);
+        self.patch_request(json!({"finalizers": finalizers})).await
+    }
+
+    /// The binding comes last: it says that all three are there, and it may be made only once the Role exists.
+    async fn grant(&self, stage: Stage) -> Result<(), RestoreError> {
+        let seen = &self.look.seen;
+        let cluster = seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
+        let account = objects::service_account(&seen.request, cluster);
+        let name = account.metadata.name.clone().unwrap_or_default();
+        self.leads()?;
+        let params = PatchParams::apply(names::MANAGER).force();
+        self.api::<ServiceAccount>().patch(&name, &params, &Patch::Apply(&account)).await?;
+        self.create_if_absent::<Role>(&objects::role(seen, stage)).await?;
+        self.create_if_absent::<RoleBinding>(&objects::role_binding(seen, stage)).await
+    }
+
+    async fn create_job(&self, stage: Stage) -> Result<(), RestoreError> {
+        let job = job::job(&self.look.seen, stage).ok_or(RestoreError::Raced)?;
+        self.create(&job).await
+    }
+
+    async fn name_job(&self, stage: Stage, job: &str) -> Result<(), RestoreError> {
+        let seen = &self.look.seen;
+        let run = if stage == Stage::Check { &seen.check } else { &seen.restore };
+        let ticket = run.ticket.as_ref().ok_or(RestoreError::Raced)?;
+        let patch = json!({"metadata": {"uid": ticket.uid, "annotations": {names::JOB_UID: job}}});
+        self.merge::<Lease>(&objects::name(seen, stage), &patch).await
+    }
+
+    /// Compare-and-swap: the lock was free in the version of the cluster that was read.
+    async fn take_lock(&self) -> Result<(), RestoreError> {
+        let seen = &self.look.seen;
+        let name = seen.request.metadata.name.as_deref().unwrap_or_default();
+        self.patch_cluster(json!({"operationLock": {
+            "operation": Operation::Restore.as_str(),
+            "holder": seen.our_holder(),
+            "message": format!("OpenBaoRestore {name} overwrites this cluster."),
+            "acquiredAt": Time(self.now),
+            "renewedAt": null,
+        }}))
+        .await
+    }
+
+    async fn record(&self, outcome: Outcome) -> Result<(), RestoreError> {
+        let seen = &self.look.seen;
+        let status = seen.request.status.clone().unwrap_or_default();
+        let record = RestoreRecord {
+            name: seen.request.metadata.name.clone().unwrap_or_default(),
+            uid: seen.request.metadata.uid.clone().unwrap_or_default(),
+            intent_digest: status.intent_digest.unwrap_or_default(),
+            snapshot_digest: status.snapshot_digest.unwrap_or_default(),
+            outcome: outcome.as_str().to_owned(),
+            time: Some(Time(self.now)),
+        };
+        let cluster = seen.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
+        let mut restores = cluster.map(|status| status.restores.clone()).unwrap_or_default();
+        restores.push(record);
+        restores.drain(..restores.len().saturating_sub(RUNS));
+        self.patch_cluster(json!({"restores": restores})).await
+    }
+
+    /// Claims the ticket of the restore, over exactly what was read: a pod that was faster wins.
+    async fn fence(&self, holder: &str) -> Result<(), RestoreError> {
+        let mut lease = self.look.ticket.clone().ok_or(RestoreError::Raced)?;
+        let spec = lease.spec.get_or_insert_default();
+        if spec.holder_identity.as_ref().is_some_and(|holder| !holder.is_empty()) {
+            return Err(RestoreError::Raced);
+        }
+        spec.holder_identity = Some(holder.to_owned());
+        spec.acquire_time = Some(MicroTime(self.now));
+        let name = lease.metadata.name.clone().unwrap_or_default();
+        self.leads()?;
+        self.api::<Lease>().replace(&name, &post(), &lease).await?;
+        Ok(())
+    }
+
+    /// In foreground, so that the Job is seen until its pods have ended.
+    async fn delete_job(&self, stage: Stage) -> Result<(), RestoreError> {
+        let only = Preconditions { uid: Some(self.job_uid(stage)?), resource_version: None };
+        let params = DeleteParams::foreground().preconditions(only);
+        self.leads()?;
+        self.api::<Job>().delete(&objects::name(&self.look.seen, stage), &params).await?;
+        Ok(())
+    }
+
+    async fn retire(&self, stage: Stage) -> Result<(), RestoreError> {
+        let patch =
+            json!({"metadata": {"uid": self.job_uid(stage)?}, "spec": {"ttlSecondsAfterFinished": KEPT}});
+        self.merge::<Job>(&objects::name(&self.look.seen, stage), &patch).await
+    }
+
+    fn job_uid(&self, stage: Stage) -> Result<String, RestoreError> {
+        let seen = &self.look.seen;
+        let run = if stage == Stage::Check { &seen.check } else { &seen.restore };
+        run.job.as_ref().map(|job| job.uid.clone()).ok_or(RestoreError::Raced)
+    }
+
+    async fn patch_request(&self, mut metadata: Value) -> Result<(), RestoreError> {
+        let request = &self.look.seen.request.metadata;
+        metadata["resourceVersion"] = json!(request.resource_version);
+        let name = request.name.clone().unwrap_or_default();
+        self.merge::<OpenBaoRestore>(&name, &json!({"metadata": metadata})).await
+    }
+
+    async fn patch_cluster(&self, status: Value) -> Result<(), RestoreError> {
+        let cluster = self.look.seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
+        let metadata =
+            json!({"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version});
+        let patch = json!({"metadata": metadata, "status": status});
+        self.leads()?;
+        let name = cluster.metadata.name.clone().unwrap_or_default();
+        self.api::<OpenBaoCluster>().patch_status(&name, &params(), &Patch::Merge(&patch)).await?;
+        Ok(())
+    }
+
+    async fn merge<K>(&self, name: &str, patch: &Value) -> Result<(), RestoreError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        self.leads()?;
+        self.api::<K>().patch(name, &params(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    async fn create<K>(&self, object: &K) -> Result<(), RestoreError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Serialize,
+    {
+        self.leads()?;
+        self.api::<K>().create(&post(), object).await?;
+        Ok(())
+    }
+
+    async fn create_if_absent<K>(&self, object: &K) -> Result<(), RestoreError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Serialize,
+    {
+        match self.create(object).await {
+            Err(RestoreError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let namespace = self.look.seen.request.metadata.namespace.as_deref().unwrap_or_default();
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    fn leads(&self) -> Result<(), RestoreError> {
+        if self.leadership.is_current() { Ok(()) } else { Err(RestoreError::NotLeading) }
+    }
+}
+
+/// Somebody was faster, or the object is gone.
+pub(super) fn is_race(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status)
+        if status.is_conflict() || status.is_already_exists() || status.is_not_found())
+}
+
+fn params() -> PatchParams {
+    PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn post() -> PostParams {
+    PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() }
+}

@@ -1,0 +1,143 @@
+//! Says what became of a request: its status, events on it and on its cluster, and a line in the log.
+
+use super::RestoreError;
+use super::act::is_race;
+use crate::answer::message;
+use crate::lease::Leadership;
+use api::{OpenBaoCluster, OpenBaoRestore, OpenBaoRestoreStatus, names};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+use plan::restore::Observed;
+use plan::restore::transitions::{Transition, transitions};
+use serde_json::json;
+
+/// Longest note of an event that the API server takes, in bytes.
+const NOTE: usize = 1024;
+
+/// Tells people and machines.
+pub(super) struct Reporting {
+    client: Client,
+    recorder: Recorder,
+}
+
+impl Reporting {
+    /// One for the process: it counts what repeats.
+    pub(super) fn new(client: &Client, pod: &str) -> Self {
+        let reporter =
+            Reporter { controller: format!("{}/recovery", api::GROUP), instance: Some(pod.to_owned()) };
+        Self { client: client.clone(), recorder: Recorder::new(client.clone(), reporter) }
+    }
+
+    /// Writes the status over exactly the object that was planned on, and tells what changed. Gives the object as it
+    /// is now; none when it was written meanwhile.
+    pub(super) async fn status(
+        &self,
+        seen: &Observed,
+        status: &OpenBaoRestoreStatus,
+        leadership: &Leadership,
+    ) -> Result<Option<OpenBaoRestore>, RestoreError> {
+        let metadata = &seen.request.metadata;
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        let object = json!({
+            "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
+            "kind": OpenBaoRestore::kind(&()),
+            "metadata": {
+                "name": name, "namespace": namespace,
+                "uid": metadata.uid, "resourceVersion": metadata.resource_version,
+            },
+            "status": status,
+        });
+        if !leadership.is_current() {
+            return Err(RestoreError::NotLeading);
+        }
+        let restores = Api::<OpenBaoRestore>::namespaced(self.client.clone(), namespace);
+        let params = PatchParams::apply(names::MANAGER).force();
+        let written = match restores.patch_status(name, &params, &Patch::Apply(&object)).await {
+            Ok(written) => written,
+            Err(error) if is_race(&error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        for transition in transitions(seen.request.status.as_ref(), status) {
+            self.tell(seen, status, &transition).await;
+        }
+        Ok(Some(written))
+    }
+
+    async fn tell(&self, seen: &Observed, status: &OpenBaoRestoreStatus, transition: &Transition) {
+        let metadata = &seen.request.metadata;
+        tracing::info!(
+            namespace = metadata.namespace,
+            restore = metadata.name,
+            uid = metadata.uid,
+            phase = ?status.phase,
+            condition = transition.action,
+            reason = transition.reason,
+            "{}", transition.message
+        );
+        if seen.namespace_terminating {
+            // No event can be made there any more.
+            return;
+        }
+        let request = seen.request.object_ref(&());
+        let type_ = if transition.warning { EventType::Warning } else { EventType::Normal };
+        self.publish(type_, transition, &request, None).await;
+        if let Some(cluster) = seen.cluster.as_ref().filter(|_| transition.of_cluster) {
+            let cluster = OpenBaoCluster::object_ref(cluster, &());
+            let name = metadata.name.as_deref().unwrap_or_default();
+            let message = format!("OpenBaoRestore {name}: {}", transition.message);
+            let of_cluster = Transition { message, ..transition.clone() };
+            self.publish(type_, &of_cluster, &cluster, Some(request)).await;
+        }
+    }
+
+    async fn publish(
+        &self,
+        type_: EventType,
+        transition: &Transition,
+        about: &ObjectReference,
+        secondary: Option<ObjectReference>,
+    ) {
+        let event = Event {
+            type_,
+            reason: transition.reason.clone(),
+            note: Some(note(&transition.message)),
+            action: transition.action.clone(),
+            secondary,
+        };
+        if let Err(error) = self.recorder.publish(&event, about).await {
+            tracing::warn!(reason = transition.reason, error = message(&error), "an event was not written");
+        }
+    }
+
+    /// Says that a step was refused: without it the request would wait and nobody could see why.
+    pub(super) async fn refused(&self, request: &OpenBaoRestore, error: &RestoreError) {
+        let refusal = Transition {
+            action: "Act".to_owned(),
+            reason: "ApiRefused".to_owned(),
+            message: error.to_string(),
+            warning: true,
+            of_cluster: false,
+        };
+        self.publish(EventType::Warning, &refusal, &request.object_ref(&()), None).await;
+    }
+}
+
+/// At most [`NOTE`] bytes, whole characters.
+fn note(message: &str) -> String {
+    message[..message.floor_char_boundary(NOTE)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A longer note is refused, and with it the event.
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        assert_eq!(note("short"), "short");
+        assert_eq!(note(&format!("a{}", "\u{e9}".repeat(600))).len(), NOTE - 1);
+    }
+}

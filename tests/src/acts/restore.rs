@@ -1,0 +1,88 @@
+//! Second act: secrets are lost, a restore brings them back, and says how it knows.
+
+use super::Stage;
+use crate::openbao::NAMESPACE;
+use crate::scenario::Scenario;
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const KEY: &str = "clusters/solo/before-the-accident.snap";
+const NAME: &str = "after-the-accident";
+/// Two Jobs, and the 5.5 s that OpenBao takes to come back with restored data.
+const ENDS_WITHIN: Duration = Duration::from_mins(3);
+const POLL: Duration = Duration::from_millis(200);
+
+/// Plays the act on the OpenBao cluster `solo`.
+///
+/// # Errors
+/// The first thing that was not true.
+pub async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
+    let scenario = Scenario::prepare(stage.cluster, "solo").await?;
+    stage.say("OpenBao holds a secret, and there is a snapshot of it in the store:");
+    stage.bao(&["write", "app/treasure", "value=irreplaceable"])?;
+    scenario.put(KEY, scenario.snapshot().await?).await?;
+    println!("(GET sys/storage/raft/snapshot, PUT {KEY})");
+
+    stage.say("Then somebody overwrites it:");
+    stage.bao(&["write", "app/treasure", "value=gone"])?;
+
+    stage.say("The restore, with its phases as they happen:");
+    stage.admitted(&scenario.request(NAME, KEY))?;
+    let done = followed(stage).await?;
+    stage.kubectl(&["get", "openbaorestores", "-n", NAMESPACE]);
+    stage.kubectl(&[
+        "get",
+        "events",
+        "-n",
+        NAMESPACE,
+        "--field-selector",
+        &format!("involvedObject.name={NAME}"),
+    ]);
+    ensure!(done["status"]["phase"] == "Completed", "the restore was not completed: {}", done["status"]);
+
+    stage.say("The secret is back:");
+    let read = stage.bao(&["read", "-field=value", "app/treasure"])?;
+    ensure!(read.stdout.trim() == "irreplaceable", "the secret did not come back: {}", read.stdout);
+
+    stage.say("What was proved:");
+    let applied = condition(&done, "Applied");
+    println!("{}", applied["message"].as_str().unwrap_or_default());
+    ensure!(applied["status"] == "True", "nothing was proved");
+    Ok(())
+}
+
+/// Prints each change of the request until it is finished.
+async fn followed(stage: &Stage<'_>) -> anyhow::Result<Value> {
+    let start = Instant::now();
+    let mut shown = String::new();
+    while start.elapsed() < ENDS_WITHIN {
+        let output = stage.cluster.kubectl(&["get", "obr", NAME, "-n", NAMESPACE, "-o", "json"], None);
+        let object: Value = serde_json::from_str(&output.stdout).context("the request as JSON")?;
+        let line = line(&object);
+        if line != shown {
+            println!("{:6.1} s  {line}", start.elapsed().as_secs_f32());
+            shown = line;
+        }
+        if condition(&object, "Finished")["status"] == "True" {
+            return Ok(object);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    bail!("the restore did not end within {ENDS_WITHIN:?}; last: {shown}")
+}
+
+fn line(object: &Value) -> String {
+    let status = &object["status"];
+    let progress = match (status["progress"]["bytes"].as_i64(), status["progress"]["total"].as_i64()) {
+        (Some(bytes), Some(total)) => format!(" ({bytes} of {total} bytes)"),
+        _ => String::new(),
+    };
+    let message = condition(object, "Ready")["message"].as_str().unwrap_or_default().to_owned();
+    format!("{:<11}{message}{progress}", status["phase"].as_str().unwrap_or_default())
+}
+
+fn condition(object: &Value, kind: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
+}

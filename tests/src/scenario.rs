@@ -1,0 +1,173 @@
+//! An OpenBao cluster with something to lose: secrets in it, snapshots of it in the store, and the owner's side of a
+//! restore set up as the README tells.
+
+use crate::harness::Cluster;
+use crate::object_store::{BUCKET, REGION};
+use crate::openbao::{NAMESPACE, OpenBao};
+use anyhow::{Context, ensure};
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{Certificate, ClientOptions, ObjectStoreExt, path::Path};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const POLICY: &str = include_str!("../../deploy/examples/openbao-restore-policy.hcl");
+const ROLE: &str = include_str!("../../deploy/examples/openbao-restore-role.json");
+/// Role of a restore in OpenBao.
+const ROLE_NAME: &str = "openbao-operator-restore";
+
+/// One cluster, and the store.
+pub struct Scenario<'a> {
+    /// Where it runs.
+    pub cluster: &'a Cluster,
+    name: &'static str,
+    openbao: OpenBao,
+    http: reqwest::Client,
+    store: AmazonS3,
+}
+
+impl<'a> Scenario<'a> {
+    /// Sets up secrets engine, policy, JWT auth and role in OpenBao, and the Secrets that requests name.
+    ///
+    /// # Errors
+    /// What OpenBao or the API server refused.
+    pub async fn prepare(cluster: &'a Cluster, name: &'static str) -> anyhow::Result<Self> {
+        let openbao = cluster.openbao(name);
+        let authority = reqwest::Certificate::from_pem(&std::fs::read(&openbao.authority)?)?;
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build()?;
+        let scenario = Self { cluster, name, openbao, http, store: store(cluster)? };
+        scenario.set_up_openbao().await.context("the owner's side in OpenBao")?;
+        scenario.set_up_secrets().await.context("the Secrets of requests")?;
+        Ok(scenario)
+    }
+
+    async fn set_up_openbao(&self) -> anyhow::Result<()> {
+        let key = std::fs::read_to_string(self.cluster.variable("SERVICE_ACCOUNT_PUBLIC_KEY"))?;
+        let role = ROLE.replace("NAMESPACE", NAMESPACE).replace("CLUSTER", self.name);
+        self.bao(Method::POST, "sys/mounts/app", json!({"type": "kv"})).await?;
+        self.bao(Method::POST, "sys/auth/jwt", json!({"type": "jwt"})).await?;
+        let issuer = "https://kubernetes.default.svc";
+        let config = json!({"bound_issuer": issuer, "jwt_validation_pubkeys": [key]});
+        self.bao(Method::POST, "auth/jwt/config", config).await?;
+        self.bao(Method::POST, "sys/policies/acl/restore", json!({"policy": POLICY})).await?;
+        self.bao(Method::POST, &format!("auth/jwt/role/{ROLE_NAME}"), serde_json::from_str(&role)?).await?;
+        Ok(())
+    }
+
+    async fn set_up_secrets(&self) -> anyhow::Result<()> {
+        let token = self.bao(Method::POST, "auth/token/create", json!({"policies": ["restore"]})).await?;
+        let authority = std::fs::read_to_string(self.cluster.variable("AWS_CA_BUNDLE"))?;
+        self.secret(
+            "s3-credentials",
+            &json!({
+                "accessKeyId": self.cluster.variable("AWS_ACCESS_KEY_ID"),
+                "secretAccessKey": self.cluster.variable("AWS_SECRET_ACCESS_KEY"),
+                "caCert": authority,
+            }),
+        )?;
+        self.secret(&format!("{}-restore-token", self.name), &json!({"token": token["auth"]["client_token"]}))
+    }
+
+    /// Makes or replaces a Secret in the namespace of the cluster.
+    ///
+    /// # Errors
+    /// What the API server refused.
+    pub fn secret(&self, name: &str, data: &Value) -> anyhow::Result<()> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": name, "namespace": NAMESPACE}, "stringData": data
+        });
+        let output = self.cluster.kubectl(&["apply", "--server-side", "-f", "-"], Some(&secret.to_string()));
+        ensure!(output.code == 0, "Secret {name}: {}", output.stderr);
+        Ok(())
+    }
+
+    /// Asks OpenBao as root.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn bao(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let url = format!("{}/v1/{path}", self.openbao.address);
+        let request = self.http.request(method, url).header("X-Vault-Token", &self.openbao.root_token);
+        let answer = request.json(&body).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "{path}: {status} {text}");
+        Ok(if text.is_empty() { Value::Null } else { serde_json::from_str(&text)? })
+    }
+
+    /// Writes the secret that everything is about.
+    ///
+    /// # Errors
+    /// When OpenBao refuses.
+    pub async fn write(&self, value: &str) -> anyhow::Result<()> {
+        self.bao(Method::POST, "app/treasure", json!({"value": value})).await.map(|_| ())
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// When OpenBao refuses, or it is not there.
+    pub async fn read(&self) -> anyhow::Result<String> {
+        let answer = self.bao(Method::GET, "app/treasure", Value::Null).await?;
+        answer["data"]["value"].as_str().map(str::to_owned).context("no value")
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// When OpenBao refuses.
+    pub async fn snapshot(&self) -> anyhow::Result<Vec<u8>> {
+        let url = format!("{}/v1/sys/storage/raft/snapshot", self.openbao.address);
+        let request = self.http.get(url).header("X-Vault-Token", &self.openbao.root_token);
+        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
+    /// Puts an object into the bucket.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        self.store.put(&Path::parse(key)?, bytes.into()).await?;
+        Ok(())
+    }
+
+    /// A request to restore `key` into this cluster, by JWT.
+    #[must_use]
+    pub fn request(&self, name: &str, key: &str) -> Value {
+        json!({
+            "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore",
+            "metadata": {"name": name, "namespace": NAMESPACE},
+            "spec": {
+                "cluster": self.name, "jwtAuthRole": ROLE_NAME,
+                "source": {"key": key, "target": {
+                    "endpoint": "https://s3.storage.svc:9000", "bucket": BUCKET, "usePathStyle": true,
+                    "credentialsSecretRef": {"name": "s3-credentials"}
+                }}
+            }
+        })
+    }
+
+    /// The same by the static token that [`Self::prepare`] made.
+    #[must_use]
+    pub fn request_by_token(&self, name: &str, key: &str) -> Value {
+        let mut request = self.request(name, key);
+        if let Some(spec) = request["spec"].as_object_mut() {
+            spec.remove("jwtAuthRole");
+            spec.insert("tokenSecretRef".to_owned(), json!({"name": format!("{}-restore-token", self.name)}));
+        }
+        request
+    }
+}
+
+/// The store as seen from the host.
+fn store(cluster: &Cluster) -> anyhow::Result<AmazonS3> {
+    let authority = Certificate::from_pem(&std::fs::read(cluster.variable("AWS_CA_BUNDLE"))?)?;
+    Ok(AmazonS3Builder::new()
+        .with_endpoint(cluster.variable("S3_ENDPOINT"))
+        .with_bucket_name(BUCKET)
+        .with_region(REGION)
+        .with_access_key_id(cluster.variable("AWS_ACCESS_KEY_ID"))
+        .with_secret_access_key(cluster.variable("AWS_SECRET_ACCESS_KEY"))
+        .with_client_options(ClientOptions::new().with_root_certificate(authority))
+        .build()?)
+}
