@@ -1,7 +1,9 @@
 //! Everything that can be wrong before anything is touched: Failed, with reason and next step, and the data as they were.
 
-use crate::support::{apply, condition, finished, lock, solo};
+use crate::support::{ENDS_WITHIN, apply, bao, condition, finished, kubectl, lock, solo};
+use reqwest::Method;
 use serde_json::{Value, json};
+use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
 
 /// What is wrong: the object in the store, or the request.
@@ -108,4 +110,47 @@ async fn what_is_wrong_is_found_before_the_lock_is_taken() {
     for case in &CASES {
         is_refused(&scenario, case).await;
     }
+}
+
+/// The fault that the node does to a pod of `bao`.
+fn fault(pod: &str, fault: &str) {
+    let annotation = format!("node.local/fault={fault}");
+    kubectl(&["annotate", "pod", pod, "-n", NAMESPACE, "--overwrite", &annotation]);
+}
+
+async fn healthy(scenario: &Scenario<'_>) -> String {
+    scenario
+        .cluster
+        .eventually("OpenBao answers again", ENDS_WITHIN, async || scenario.read().await.ok())
+        .await
+}
+
+async fn is_refused_by_servers(scenario: &Scenario<'_>, name: &str, reasons: &[&str]) {
+    apply(&scenario.request(name, "clusters/bao/servers.snap"));
+    let done = finished(name).await;
+    assert_eq!(done["status"]["phase"], "Failed", "{name}: {}", done["status"]);
+    let reason = condition(&done, "Finished").1;
+    assert!(reasons.contains(&reason.as_str()), "{name}: {reason}: {}", done["status"]);
+    assert!(lock("bao").is_null(), "{name}");
+}
+
+#[tokio::test]
+async fn a_sealed_server_and_a_missing_leader_are_found_before_the_lock_is_taken() {
+    let scenario = bao().await;
+    tests::openbao::wait_for_voters(&scenario.cluster.openbao("bao"), 3).await.unwrap();
+    scenario.write("old").await.unwrap();
+    scenario.put("clusters/bao/servers.snap", scenario.snapshot().await.unwrap()).await.unwrap();
+    scenario.write("untouched by servers").await.unwrap();
+
+    scenario.bao(Method::PUT, "sys/seal", json!({})).await.unwrap();
+    is_refused_by_servers(&scenario, "sealed", &["ServerSealed"]).await;
+    fault("bao-0", "kill-sealed");
+    assert_eq!(healthy(&scenario).await, "untouched by servers");
+
+    fault("bao-1", "freeze");
+    fault("bao-2", "freeze");
+    is_refused_by_servers(&scenario, "no-leader", &["NoLeader", "ServerUnreachable"]).await;
+    fault("bao-1", "thaw");
+    fault("bao-2", "thaw");
+    assert_eq!(healthy(&scenario).await, "untouched by servers");
 }
