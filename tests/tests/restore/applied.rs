@@ -70,3 +70,38 @@ async fn three_nodes() {
         "standbys have to be restarted"
     );
 }
+
+/// Two replicas run all the time; only the leader may write, and each Job is made once.
+#[tokio::test]
+async fn only_the_leader_writes() {
+    let scenario = solo().await;
+    comes_back(&scenario, "solo", "solo-leader", |name, key| scenario.request(name, key)).await;
+    let path = "jsonpath={.spec.holderIdentity}";
+    let leader =
+        kubectl(&["get", "lease", "openbao-recovery-operator", "-n", "openbao-recovery", "-o", path]);
+
+    let log = std::fs::read_to_string(scenario.cluster.folder().join("logs/audit.log")).unwrap();
+    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let writes: Vec<(String, String)> = events.filter_map(|event| write_of_operator(&event)).collect();
+    assert!(writes.iter().any(|(_, what)| what == "create jobs restore-solo-leader"), "{writes:?}");
+    let others: Vec<_> = writes.iter().filter(|(pod, _)| *pod != leader).collect();
+    assert!(others.is_empty(), "{leader} leads, and yet: {others:?}");
+    for job in ["check-solo-leader", "restore-solo-leader"] {
+        let made = writes.iter().filter(|(_, what)| *what == format!("create jobs {job}")).count();
+        assert_eq!(made, 1, "{job}");
+    }
+}
+
+/// Pod and deed of an event in which the operator changed something, but for the election itself.
+fn write_of_operator(event: &Value) -> Option<(String, String)> {
+    let verb = event["verb"].as_str()?;
+    let object = &event["objectRef"];
+    let operator = event["user"]["username"].as_str()?.ends_with(":openbao-recovery-operator");
+    let is_write = ["create", "patch", "update", "delete"].contains(&verb);
+    let is_trial = event["requestURI"].as_str()?.contains("dryRun=All");
+    let is_election = object["name"] == "openbao-recovery-operator";
+    let pod = event["user"]["extra"]["authentication.kubernetes.io/pod-name"][0].as_str()?;
+    let what =
+        format!("{verb} {} {}", object["resource"].as_str()?, object["name"].as_str().unwrap_or_default());
+    (operator && is_write && !is_trial && !is_election).then(|| (pod.to_owned(), what))
+}

@@ -134,7 +134,10 @@ impl Draft {
     pub(super) fn complete(&mut self, message: &str) {
         self.status.phase = Phase::Completed;
         self.status.completion_time = Some(Time(self.now));
-        self.set(ConditionType::Applied, Truth::True, Reason::Proved, message);
+        // The executor says by what it was proved.
+        if !self.says(ConditionType::Applied, Truth::True) {
+            self.set(ConditionType::Applied, Truth::True, Reason::Proved, message);
+        }
         self.set(ConditionType::Finished, Truth::True, Reason::Proved, message);
         self.kstatus([Truth::True, Truth::False, Truth::False], Reason::Proved, message);
         self.status.message = Some(message.to_owned());
