@@ -27,9 +27,9 @@ pub(crate) struct Proof {
     pub(crate) sealed: Vec<String>,
 }
 
-/// Looks until it is known, or for 10 minutes. Nothing of the POST is sent any more.
+/// Looks until it is known, or for 10 minutes.
 pub(crate) async fn prove(cluster: &Cluster, claim: &Claim<'_>) -> Proof {
-    let (begun, ended) = (Instant::now(), Timestamp::now());
+    let begun = Instant::now();
     loop {
         let seen = cluster.look().await;
         let (lookup, active_now) = ask_leader(cluster, &seen, claim.marker).await;
@@ -40,7 +40,6 @@ pub(crate) async fn prove(cluster: &Cluster, claim: &Claim<'_>) -> Proof {
             active_now,
             post: claim.post,
             claimed: claim.claimed,
-            ended: Some(ended),
         };
         let verdict = judge(&evidence, Timestamp::now());
         tracing::debug!(?evidence, ?verdict, "looked for the proof");

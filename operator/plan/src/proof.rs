@@ -5,9 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A leader that became active this soon after the claim did so because of the restore.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// Nothing of a POST is on its way any more this long after its sender ended.
-const QUIET: SignedDuration = SignedDuration::from_secs(60);
-/// Nothing of a POST is on its way any more this long after the claim, whatever became of its sender.
+/// Nothing of a POST is on its way any more this long after the claim. That the sender's connection ended says less: a
+/// server that does not hear of it restores what it has when its read timeout comes.
 const NOT_APPLIED_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
 /// What the current leader says about the marker.
@@ -47,8 +46,6 @@ pub struct Evidence {
     pub post: Post,
     /// When the ticket was claimed.
     pub claimed: Timestamp,
-    /// Since when the sender of the POST sends nothing more, where that is certain.
-    pub ended: Option<Timestamp>,
 }
 
 /// Whether the cluster has the snapshot's data.
@@ -73,9 +70,7 @@ pub fn judge(seen: &Evidence, now: Timestamp) -> Verdict {
 }
 
 fn nothing_on_its_way(seen: &Evidence, now: Timestamp) -> bool {
-    seen.post == Post::Refused
-        || seen.ended.is_some_and(|ended| now.duration_since(ended) >= QUIET)
-        || now.duration_since(seen.claimed) >= NOT_APPLIED_AFTER
+    seen.post == Post::Refused || now.duration_since(seen.claimed) >= NOT_APPLIED_AFTER
 }
 
 /// Whether the leader became active anew, and by our POST. A refused POST restored nothing: then it was somebody else's.
@@ -106,7 +101,6 @@ mod tests {
             active_now: Some(at(CLAIMED + 6)),
             post,
             claimed: at(CLAIMED),
-            ended: None,
         }
     }
 
@@ -146,9 +140,6 @@ mod tests {
             let seen = evidence(Lookup::Present, post);
             assert_eq!(judge(&seen, at(CLAIMED + 1_799)), Verdict::Unknown);
             assert_eq!(judge(&seen, at(CLAIMED + 1_800)), Verdict::NotApplied);
-            let ended = Evidence { ended: Some(at(CLAIMED + 5)), ..seen };
-            assert_eq!(judge(&ended, at(CLAIMED + 64)), Verdict::Unknown);
-            assert_eq!(judge(&ended, at(CLAIMED + 65)), Verdict::NotApplied);
         }
         assert_eq!(judge(&evidence(Lookup::Present, Post::Refused), at(CLAIMED)), Verdict::NotApplied);
     }
