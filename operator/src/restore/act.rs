@@ -27,6 +27,21 @@ const KEPT: i32 = 86_400;
 /// How many runs `status.restores` of a cluster keeps.
 const RUNS: usize = 20;
 
+/// What the steps write.
+trait Namespaced:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize
+{
+}
+
+impl<K> Namespaced for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Serialize
+{
+}
+
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Acted {
@@ -198,46 +213,26 @@ impl Hand<'_> {
         Ok(())
     }
 
-    async fn merge<K>(&self, name: &str, patch: &Value) -> Result<(), RestoreError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
+    async fn merge<K: Namespaced>(&self, name: &str, patch: &Value) -> Result<(), RestoreError> {
         self.leads()?;
         self.api::<K>().patch(name, &params(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 
-    async fn create<K>(&self, object: &K) -> Result<(), RestoreError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Serialize,
-    {
+    async fn create<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
         self.leads()?;
         self.api::<K>().create(&post(), object).await?;
         Ok(())
     }
 
-    async fn create_if_absent<K>(&self, object: &K) -> Result<(), RestoreError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Serialize,
-    {
+    async fn create_if_absent<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
         match self.create(object).await {
             Err(RestoreError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(()),
             other => other,
         }
     }
 
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
+    fn api<K: Namespaced>(&self) -> Api<K> {
         let namespace = self.look.seen.request.metadata.namespace.as_deref().unwrap_or_default();
         Api::namespaced(self.client.clone(), namespace)
     }

@@ -3,6 +3,7 @@
 
 mod documents;
 mod outage;
+mod policies;
 mod reapply;
 mod refusals;
 mod rights;

@@ -32,6 +32,10 @@ fn every_way(namespace: &str, manifest: &Value) {
         assert_eq!(after["metadata"]["generation"], 1, "kubectl {way:?}");
         assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "kubectl {way:?}");
     }
+    let edit = ["edit", "openbaorestore", "r", "-n", namespace];
+    let output = cluster().kubectl_with_env(&edit, None, &[("KUBE_EDITOR", "true")]);
+    assert_eq!(output.code, 0, "kubectl edit: {}{}", output.stdout, output.stderr);
+    assert_eq!(stored(namespace)["metadata"]["generation"], 1, "kubectl edit");
 }
 
 #[tokio::test]
