@@ -64,6 +64,8 @@ impl Drop for FolderLock {
     fn drop(&mut self) {
         // The lock alone says who runs; the number is for humans.
         let _ = self.file.set_len(0);
+        // A child between its fork and its exec still has the file, and would hold the lock a moment longer than we do.
+        let _ = self.file.unlock();
     }
 }
 
