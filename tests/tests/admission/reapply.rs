@@ -1,6 +1,6 @@
 //! The same manifest again, by every way that kubectl has: nothing changes. A changed one with force: nothing changes.
 
-use crate::support::{Upgraded, alone, cluster, good, undisturbed, with};
+use crate::support::{Upgraded, alone, cluster, good, settled, undisturbed, with};
 use serde_json::{Value, json};
 use std::io::Write;
 use tests::harness::Output;
@@ -44,6 +44,7 @@ async fn the_same_manifest_again_changes_nothing() {
     let namespace = cluster().namespace("reapply");
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);
+    settled(&namespace).await;
     every_way(&namespace, &manifest);
 }
 
@@ -53,6 +54,7 @@ async fn an_edit_that_leaves_the_spec_alone_passes() {
     let _guard = undisturbed().await;
     let namespace = cluster().namespace("edit");
     assert_eq!(kubectl(&["apply", "-f", "-"], &good(&namespace, "r")).code, 0);
+    settled(&namespace).await;
     let mut editor = tempfile::NamedTempFile::new().unwrap();
     editor
         .write_all(b"#!/bin/sh\nsed -i 's/^metadata:$/metadata:\\n  labels: {edited: \"yes\"}/' \"$1\"\n")
@@ -77,6 +79,7 @@ async fn a_forced_change_does_not_re_create_the_request() {
     let namespace = cluster().namespace("force");
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);
+    settled(&namespace).await;
     let before = stored(&namespace);
 
     let changed = with(manifest, "/source/key", json!("clusters/prod/other.snap"));
@@ -102,6 +105,7 @@ async fn the_same_manifest_stays_the_same_after_the_installation_changed() {
     let namespace = cluster().namespace("upgraded");
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);
+    settled(&namespace).await;
 
     let other = r#"controller.extraEnv=[{"name":"OPENBAO_JWT_AUDIENCE","value":"another-audience"}]"#;
     let upgraded = Upgraded::with(&["--set-json", other]).await;

@@ -1,7 +1,7 @@
 //! Each refusal: the code, the field, the sentence; and all of them at once.
 
 use crate::support::{
-    assert_tells_the_whole_story, cluster, fields, good, refusal, restores, undisturbed, with,
+    assert_tells_the_whole_story, cluster, fields, good, refusal, restores, settled, undisturbed, with,
 };
 use kube::api::PostParams;
 use serde_json::{Value, json};
@@ -73,7 +73,8 @@ async fn a_changed_request_is_refused_with_403_and_nothing_changes() {
         .await
         .unwrap();
 
-    let mut changed = stored.clone();
+    settled(&namespace).await;
+    let mut changed = api.get("r").await.unwrap();
     changed.data["spec"]["source"]["key"] = json!("clusters/prod/other.snap");
     changed.data["spec"]["force"] = json!(true);
     let status = refusal(api.replace("r", &PostParams::default(), &changed).await);
@@ -86,7 +87,7 @@ async fn a_changed_request_is_refused_with_403_and_nothing_changes() {
 
     let now = api.get("r").await.unwrap();
     assert_eq!(now.data["spec"], stored.data["spec"]);
-    assert_eq!(now.metadata.resource_version, stored.metadata.resource_version);
+    assert_eq!(now.metadata.resource_version, changed.metadata.resource_version);
 }
 
 #[tokio::test]

@@ -108,6 +108,18 @@ pub(crate) fn restores(client: kube::Client, namespace: &str) -> Api<DynamicObje
     Api::namespaced_with(client, namespace, &ApiResource::erase::<api::OpenBaoRestore>(&()))
 }
 
+/// Waits until the operator has written all that it has to say of the request `r`: there is no such cluster. Until then
+/// whoever sends a whole object may meet a newer one.
+pub(crate) async fn settled(namespace: &str) {
+    let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}";
+    cluster()
+        .eventually("the operator waits for the cluster", std::time::Duration::from_secs(30), async || {
+            let output = cluster().kubectl(&["get", "obr", "r", "-n", namespace, "-o", path], None);
+            (output.stdout == "ClusterNotFound").then_some(())
+        })
+        .await;
+}
+
 /// What the API server answered instead of doing it.
 pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, kube::Error>) -> Box<Status> {
     match answer.expect_err("this has to be refused") {
