@@ -71,7 +71,11 @@ async fn the_operator_has_every_right_it_uses_and_misses_one_that_is_taken() {
             readiness().await.filter(|text| text.contains("does not trust the webhook's certificate"))
         })
         .await;
-    assert!(!refused().is_empty(), "the right is enforced");
+    cluster()
+        .eventually("the right is enforced", Duration::from_mins(1), async || {
+            (!refused().is_empty()).then_some(())
+        })
+        .await;
 
     set(r#"["get","patch"]"#);
     must(&["rollout", "status", "deployment/openbao-recovery-operator", "-n", RELEASE, "--timeout=90s"]);
