@@ -121,8 +121,7 @@ impl Hand<'_> {
 
     async fn name_job(&self, stage: Stage, job: &str) -> Result<(), RestoreError> {
         let seen = &self.look.seen;
-        let run = if stage == Stage::Check { &seen.check } else { &seen.restore };
-        let ticket = run.ticket.as_ref().ok_or(RestoreError::Raced)?;
+        let ticket = seen.run(stage).ticket.as_ref().ok_or(RestoreError::Raced)?;
         let patch = json!({"metadata": {"uid": ticket.uid, "annotations": {names::JOB_UID: job}}});
         self.merge::<Lease>(&objects::name(seen, stage), &patch).await
     }
@@ -190,8 +189,7 @@ impl Hand<'_> {
     }
 
     fn job_uid(&self, stage: Stage) -> Result<String, RestoreError> {
-        let seen = &self.look.seen;
-        let run = if stage == Stage::Check { &seen.check } else { &seen.restore };
+        let run = self.look.seen.run(stage);
         run.job.as_ref().map(|job| job.uid.clone()).ok_or(RestoreError::Raced)
     }
 

@@ -1,5 +1,6 @@
 //! What was read of the world before planning; nothing in it comes from a watch cache.
 
+use super::Stage;
 use api::conditions::Reason;
 use api::task::{Pinned, Report};
 use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock};
@@ -128,6 +129,15 @@ impl Observed {
     pub(super) fn lock(&self) -> Option<&OperationLock> {
         let status = self.cluster.as_ref()?.status.as_ref()?;
         status.operation_lock.as_ref().filter(|lock| !lock.holder.is_empty())
+    }
+
+    /// Job and ticket of a stage.
+    #[must_use]
+    pub const fn run(&self, stage: Stage) -> &Run {
+        match stage {
+            Stage::Check => &self.check,
+            Stage::Restore => &self.restore,
+        }
     }
 
     /// Who holds the lock when this request does.

@@ -1,6 +1,6 @@
 //! What a Job of a restore is told to do, and how long it may take.
 
-use super::{Observed, Run, Stage, objects};
+use super::{Observed, Stage, objects};
 use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
 use api::{OpenBaoCluster, OpenBaoRestoreSpec};
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ const SLOWEST: u64 = 5 * 1024 * 1024;
 /// The Task of a stage; none while its cluster, its ticket, or what the check pinned is not there.
 #[must_use]
 pub fn task(seen: &Observed, stage: Stage) -> Option<Task> {
-    let (cluster, ticket) = (seen.cluster.as_ref()?, run(seen, stage).ticket.as_ref()?);
+    let (cluster, ticket) = (seen.cluster.as_ref()?, seen.run(stage).ticket.as_ref()?);
     let spec = &seen.request.spec;
     let namespace = seen.request.metadata.namespace.clone().unwrap_or_default();
     let (kind, pinned) = match stage {
@@ -83,13 +83,6 @@ fn servers(cluster: &OpenBaoCluster, name: &str, namespace: &str) -> Servers {
         connection.addresses
     };
     Servers { addresses, tls_server_name: connection.tls_server_name }
-}
-
-fn run(seen: &Observed, stage: Stage) -> &Run {
-    match stage {
-        Stage::Check => &seen.check,
-        Stage::Restore => &seen.restore,
-    }
 }
 
 #[cfg(test)]
