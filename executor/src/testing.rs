@@ -106,9 +106,10 @@ pub(crate) fn task(kind: TaskKind) -> Task {
         key: "a.snap".to_owned(),
         sha256: None,
         cluster: Servers { addresses: Vec::new(), tls_server_name: None },
-        login: Login::Token { key: "token".to_owned() },
+        login: Some(Login::Token { key: "token".to_owned() }),
         force: false,
         pinned: None,
+        proof: None,
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum OpenBaoError {
         "The servers have no leader to restore on: {0}. See `bao operator raft list-peers`, then create a new request."
     )]
     NoLeader(String),
+    #[error("The Task names no credentials. Use the image of the operator's own release.")]
+    NoLogin,
     #[error("{what} cannot be read: {fault}. Correct the Secret, then create a new request.")]
     Credential { what: &'static str, fault: String, login: Login },
     #[error(
@@ -78,7 +80,9 @@ impl Fault for OpenBaoError {
             }
             Self::Sealed { .. } | Self::Uninitialised { .. } => Reason::ServerSealed,
             Self::NoLeader(_) => Reason::NoLeader,
-            Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => Reason::LoginRefused,
+            Self::NoLogin | Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => {
+                Reason::LoginRefused
+            },
             Self::Batch { .. } => Reason::BatchToken,
             Self::Permission { .. } => Reason::PermissionMissing,
             Self::Older { .. } => Reason::ServerOlder,

@@ -22,7 +22,8 @@ pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> 
     let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(&errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
     let refused = |error| Findings::of(ConditionType::Authenticated, &error);
-    let session = Session::begin(node, &task.login, &args.mounts).await.map_err(refused)?;
+    let login = task.login.as_ref().ok_or_else(|| refused(OpenBaoError::NoLogin))?;
+    let session = Session::begin(node, login, &args.mounts).await.map_err(refused)?;
     if let Err(error) = session.may_restore(task.force).await {
         session.end().await;
         return Err(refused(error));

@@ -68,7 +68,15 @@ async fn mark(task: &Task, access: &Access, findings: &mut Findings) -> Option<(
             return Err(moved("another server leads, or it leads anew".to_owned()));
         }
         let leader = session.leader.address.clone();
-        Ok((Marker { token, expires: Time(expires), leader, active_time: active.to_string() }, active))
+        let marker = Marker {
+            token,
+            expires: Time(expires),
+            leader,
+            active_time: active.to_string(),
+            claimed_at: Time(Timestamp::now()),
+            not_applied_after: Time(Timestamp::now()),
+        };
+        Ok((marker, active))
     };
     marked
         .await

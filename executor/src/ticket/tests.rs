@@ -99,6 +99,8 @@ async fn whoever_claims_first_is_the_only_one() {
         expires: task(TaskKind::Check).not_after,
         leader: "x".to_owned(),
         active_time: "y".to_owned(),
+        claimed_at: task(TaskKind::Check).not_after,
+        not_applied_after: task(TaskKind::Check).not_after,
     };
     first.claim(Some(&marker)).await.unwrap();
     let lease = server.now();

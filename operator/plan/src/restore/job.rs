@@ -36,7 +36,7 @@ pub fn job(seen: &Observed, stage: Stage) -> Option<Job> {
             active_deadline_seconds: Some(pod_deadline.saturating_add(NEXT).as_secs()),
             template: PodTemplateSpec {
                 metadata: Some(template_metadata(seen, &task)?),
-                spec: Some(pod::spec(seen, stage, &task.login, pod_deadline)),
+                spec: Some(pod::spec(seen, stage, task.login.as_ref(), pod_deadline)),
             },
             ..JobSpec::default()
         }),

@@ -41,9 +41,10 @@ pub fn task(seen: &Observed, stage: Stage) -> Option<Task> {
         target: spec.source.target.clone(),
         key: spec.source.key.clone(),
         sha256: spec.source.sha256.clone(),
-        login: login(spec)?,
+        login: Some(login(spec)?),
         force: spec.force,
         pinned,
+        proof: None,
     })
 }
 
