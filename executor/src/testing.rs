@@ -1,4 +1,8 @@
-//! A local object store that checks signatures, a folder with its credentials, and a Task.
+//! A local object store that checks signatures, a folder with its credentials, servers of OpenBao, and a Task.
+
+mod bao;
+
+pub(crate) use bao::{Bao, answer_once, node};
 
 use api::StorageTarget;
 use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};

@@ -1,9 +1,9 @@
 //! The way to the leader: every server asked, one login, and whether it may restore.
 
-use super::steps;
 use crate::args::Args;
-use crate::openbao::{Cluster, Leader, OpenBaoError, Seal, Session, elect};
+use crate::openbao::{Cluster, Leader, Node, OpenBaoError, Seal, Session, elect};
 use crate::report::{Fault, Findings};
+use crate::steps;
 use api::conditions::{ConditionType, Reason};
 use api::task::Task;
 use archive::{Summary, Version};
@@ -13,29 +13,41 @@ pub(super) struct Access {
     pub(super) cluster: Cluster,
     pub(super) leader: Leader,
     pub(super) session: Session,
+    /// What was found on the way.
+    pub(super) findings: Findings,
 }
 
 /// Finds the leader and logs in; everything that stands in the way comes back.
 pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> {
-    let cluster =
-        Cluster::open(&task.cluster, &args.mounts.join("openbao-ca")).map_err(|error| not_asked(&[error]))?;
-    let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(&errors))?;
+    let cluster = Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"))
+        .map_err(|error| not_asked(task, &[error]))?;
+    let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(task, &errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
-    let refused = |error| Findings::of(ConditionType::Authenticated, &error);
-    let login = task.login.as_ref().ok_or_else(|| refused(OpenBaoError::NoLogin))?;
-    let session = Session::begin(node, login, &args.mounts).await.map_err(refused)?;
+    let mut findings = keeps_up(task, &cluster, &leader).await;
+    match log_in(task, args, node).await {
+        Ok(session) => Ok(Access { cluster, leader, session, findings }),
+        Err(error) => {
+            findings.join(Findings::of(task, ConditionType::Authenticated, &error));
+            Err(findings)
+        }
+    }
+}
+
+async fn log_in(task: &Task, args: &Args, node: &Node) -> Result<Session, OpenBaoError> {
+    let login = task.login.as_ref().ok_or(OpenBaoError::NoLogin)?;
+    let session = Session::begin(node, login, &args.mounts).await?;
     if let Err(error) = session.may_restore(task.force).await {
         session.end().await;
-        return Err(refused(error));
+        return Err(error);
     }
-    Ok(Access { cluster, leader, session })
+    Ok(session)
 }
 
 /// Without a leader there was no login: nothing is known about it.
-fn not_asked(errors: &[OpenBaoError]) -> Findings {
+fn not_asked(task: &Task, errors: &[OpenBaoError]) -> Findings {
     let mut findings = Findings::default();
     for error in errors {
-        findings.fault(error);
+        findings.join(Findings::of(task, ConditionType::ClusterResolved, error));
     }
     let reason = errors.first().map_or(Reason::NoLeader, Fault::reason);
     let message = "Not tried: there is no leader to log in to.".to_owned();
@@ -43,11 +55,29 @@ fn not_asked(errors: &[OpenBaoError]) -> Findings {
     findings
 }
 
+/// Whether every server has what the leader had committed: one that has not cannot follow it through a restore.
+async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader) -> Findings {
+    let stage = ConditionType::ClusterResolved;
+    let Some(address) = cluster.laggard(leader).await else {
+        let mut findings = Findings::default();
+        let message = "The servers are unsealed and agree on their leader.".to_owned();
+        findings.stage(stage, Some(true), Reason::Verified, message);
+        return findings;
+    };
+    let error = OpenBaoError::Behind { address };
+    if !task.force {
+        return Findings::of(task, stage, &error);
+    }
+    let mut findings = Findings::default();
+    findings.stage(stage, Some(true), error.reason(), format!("{error} This request has it."));
+    findings
+}
+
 /// Holds the snapshot against the servers: their versions, and the dry run of the seal check.
 pub(super) async fn compatible(task: &Task, access: &Access, summary: &Summary) -> (Findings, Seal) {
     let mut findings = Findings::default();
     if let Err(error) = not_older(&access.leader.versions, summary) {
-        findings.fault(&error);
+        findings.join(Findings::of(task, ConditionType::ClusterResolved, &error));
     }
     let seal = access.session.seal(summary).await;
     let stage = ConditionType::SealCompatible;
@@ -62,7 +92,7 @@ pub(super) async fn compatible(task: &Task, access: &Access, summary: &Summary) 
             findings.stage(stage, Some(true), Reason::SealMismatch, message.to_owned());
             findings.next_steps.extend(steps::other_keys(summary));
         }
-        Seal::Other => findings.join(Findings::of(stage, &OpenBaoError::OtherKeys)),
+        Seal::Other => findings.join(Findings::of(task, stage, &OpenBaoError::OtherKeys)),
         Seal::Inconclusive(fault) => {
             let message = format!(
                 "Whether the cluster has the keys of the snapshot is not known: the dry run gave no verdict ({fault})."

@@ -10,7 +10,7 @@ fn args(mounts: &Path, task: &str) -> Args {
 /// Bug: a pod without a Task, or with one of another release, does something.
 #[tokio::test]
 async fn without_a_task_it_can_follow_it_refuses() {
-    let other = serde_json::to_string(&task(TaskKind::Prove)).unwrap();
+    let other = serde_json::to_string(&task(TaskKind::Backup)).unwrap();
     for text in ["", "{}", r#"{"v":2}"#, "no JSON", &other] {
         let report = run(&args(Path::new("/nowhere"), text)).await;
         assert_eq!(report.outcome.exit_code(), 1, "{text:?}");
