@@ -34,9 +34,7 @@ use url::Url;
 const CONNECT: Duration = Duration::from_secs(3);
 /// Longest wait for an answer; a server that is restoring does not answer at all.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Longest wait for a server that is behind the leader.
-const CATCH_UP: Duration = Duration::from_secs(10);
-/// Time between two looks at it.
+/// Time between two looks at a server that is behind.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Every server of the Task.
@@ -91,12 +89,12 @@ impl Cluster {
         self.nodes.get(index)
     }
 
-    /// The address of a server that does not get as far as the leader was, though it was given time.
-    pub(crate) async fn laggard(&self, leader: &Leader) -> Option<String> {
+    /// The address of a server that does not get as far as the leader was within this time.
+    pub(crate) async fn laggard(&self, leader: &Leader, within: Duration) -> Option<String> {
         let begun = Instant::now();
         for node in leader.behind.iter().filter_map(|index| self.node(*index)) {
             while node.leadership().await.map_or(0, |now| now.raft_applied_index) < leader.committed {
-                if begun.elapsed() > CATCH_UP {
+                if begun.elapsed() > within {
                     return Some(node.address.clone());
                 }
                 sleep(LOOK).await;

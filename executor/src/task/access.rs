@@ -7,6 +7,10 @@ use crate::steps;
 use api::conditions::{ConditionType, Reason};
 use api::task::Task;
 use archive::{Summary, Version};
+use std::time::Duration;
+
+/// Longest wait for a server that is behind the leader.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// A login at the leader, which may do what a restore needs.
 pub(super) struct Access {
@@ -23,7 +27,7 @@ pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> 
         .map_err(|error| not_asked(task, &[error]))?;
     let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(task, &errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
-    let mut findings = keeps_up(task, &cluster, &leader).await;
+    let mut findings = keeps_up(task, &cluster, &leader, CATCH_UP).await;
     match log_in(task, args, node).await {
         Ok(session) => Ok(Access { cluster, leader, session, findings }),
         Err(error) => {
@@ -56,9 +60,9 @@ fn not_asked(task: &Task, errors: &[OpenBaoError]) -> Findings {
 }
 
 /// Whether every server has what the leader had committed: one that has not cannot follow it through a restore.
-async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader) -> Findings {
+async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader, within: Duration) -> Findings {
     let stage = ConditionType::ClusterResolved;
-    let Some(address) = cluster.laggard(leader).await else {
+    let Some(address) = cluster.laggard(leader, within).await else {
         let mut findings = Findings::default();
         let message = "The servers are unsealed and agree on their leader.".to_owned();
         findings.stage(stage, Some(true), Reason::Verified, message);
@@ -127,7 +131,8 @@ fn not_older(servers: &[String], summary: &Summary) -> Result<(), OpenBaoError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::SNAPSHOT;
+    use crate::testing::{Bao, SNAPSHOT, task};
+    use api::task::TaskKind;
 
     /// Bug: versions are compared as text, or what cannot be compared passes.
     #[test]
@@ -148,5 +153,34 @@ mod tests {
         summary.unreadable_version = None;
         summary.newest_version = None;
         assert!(!fits(&["2.7.2"], &summary));
+    }
+
+    /// Bug: a server that only answers late is refused, or one that is stuck is not; a request with force meets neither.
+    #[tokio::test]
+    async fn a_server_that_stays_behind_is_told() {
+        let bao = Bao::start(3).await;
+        let cluster = bao.cluster();
+        bao.server(2, |server| server.applied = 5);
+        let leader = elect(&cluster.look().await, false).unwrap();
+        let mut task = task(TaskKind::Check);
+        let behind = keeps_up(&task, &cluster, &leader, Duration::ZERO).await.unchanged();
+        assert_eq!(behind.problems[0].reason, Reason::IndexLag);
+        assert!(behind.problems[0].message.contains(&bao.addresses[2]), "{:?}", behind.problems);
+        assert_eq!(behind.next_steps, ["bao operator raft autopilot state"]);
+        task.force = true;
+        let forced = keeps_up(&task, &cluster, &leader, Duration::ZERO).await.unchanged();
+        assert_eq!((forced.problems.len(), forced.stages[0].holds), (0, Some(true)));
+        assert_eq!(forced.stages[0].reason, Reason::IndexLag);
+
+        task.force = false;
+        let asked = bao.server(2, |server| server.asked.len());
+        let catches_up = async {
+            while bao.server(2, |server| server.asked.len()) == asked {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            bao.server(2, |server| server.applied = 9);
+        };
+        let (late, ()) = tokio::join!(keeps_up(&task, &cluster, &leader, CATCH_UP), catches_up);
+        assert!(!late.has_problems());
     }
 }

@@ -72,3 +72,6 @@ async fn hold_against(
     }
     findings
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub(crate) struct Server {
     pub(crate) now: Timestamp,
     pub(crate) committed: u64,
     pub(crate) applied: u64,
-    pub(crate) cluster_id: &'static str,
+    pub(crate) version: &'static str,
     /// Status of the lookup of a marker.
     pub(crate) marker: u16,
     /// The answer to the token's question for itself.
@@ -66,7 +66,7 @@ impl Server {
             now,
             committed: 9,
             applied: 9,
-            cluster_id: "ours",
+            version: "2.7.2",
             marker: 200,
             token: (200, json!({"type": "service", "ttl": 3600, "renewable": false})),
             login: (200, json!({"client_token": "s.t", "token_type": "service", "lease_duration": 900})),
@@ -80,7 +80,7 @@ impl Server {
         match path {
             "sys/health" => json(
                 200,
-                json!({"initialized": true, "sealed": self.sealed, "version": "2.7.2", "cluster_id": self.cluster_id}),
+                json!({"initialized": true, "sealed": self.sealed, "version": self.version, "cluster_id": "ours"}),
             ),
             "sys/seal-status" => json(200, json!({"type": "shamir", "sealed": self.sealed})),
             _ if self.sealed => json(503, json!({"errors": ["Vault is sealed"]})),
