@@ -49,13 +49,13 @@ impl Part<'_> {
             }
             let order = tokio::select! {
                 order = self.ask(step) => order?,
-                _ = termination.recv(), if may_end => Order::End(Outcome::Failed),
+                _ = termination.recv(), if may_end => return Ok(self.is_cancelled().await),
                 lost = self.ticket.lost(), if may_end => return Ok(Some(self.gives_up(&lost))),
             };
             tracing::info!(?step, ?order, "ordered");
             match order {
                 Order::Die => return Ok(None),
-                Order::End(outcome) => return Ok(Some(self.report(outcome).await)),
+                Order::End(outcome) => return Ok(Some(self.report(self.provable(outcome)).await)),
                 Order::Go => {
                     if let Err(lost) = self.act(step).await {
                         return Ok(Some(self.gives_up(&lost)));
@@ -67,9 +67,19 @@ impl Part<'_> {
         Ok(Some(self.report(Outcome::Done).await))
     }
 
+    /// Only a restore leaves a word about it.
+    async fn is_cancelled(&self) -> Option<Outcome> {
+        if self.task.kind != TaskKind::Restore {
+            return None;
+        }
+        let mut report = report(self.task.kind, Outcome::Failed);
+        report.problems.iter_mut().for_each(|problem| problem.reason = Reason::Cancelled);
+        Some(self.leave(&report).await)
+    }
+
     fn gives_up(&self, lost: &Lost) -> Outcome {
         tracing::info!(%lost, "the ticket is lost");
-        self.said(lost.outcome())
+        say(&report(self.task.kind, lost.outcome()))
     }
 
     async fn act(&self, step: Step) -> Result<(), Lost> {
@@ -83,23 +93,26 @@ impl Part<'_> {
         }
     }
 
-    /// Leaves the Report. When it cannot be left on the ticket, the termination log has it.
+    /// That nothing was applied is proved only once no POST can be on its way.
+    fn provable(&self, outcome: Outcome) -> Outcome {
+        match &self.task.proof {
+            Some(proof) if outcome == Outcome::Failed && !proof.nothing_on_its_way => Outcome::Unknown,
+            _ => outcome,
+        }
+    }
+
     async fn report(&self, outcome: Outcome) -> Outcome {
-        let text = serde_json::to_string(&report(self.task.kind, outcome)).unwrap_or_default();
+        self.leave(&report(self.task.kind, outcome)).await
+    }
+
+    /// Leaves a Report. When it cannot be left on the ticket, the termination log has it.
+    async fn leave(&self, report: &Report) -> Outcome {
+        let text = serde_json::to_string(report).unwrap_or_default();
         let left = self.ticket.write(|lease, _| annotate(lease, names::REPORT, &text)).await;
         if let Err(lost) = left {
             tracing::info!(%lost, "the Report is not on the ticket");
         }
-        self.said(outcome)
-    }
-
-    /// The Report, in the termination log only.
-    fn said(&self, outcome: Outcome) -> Outcome {
-        let text = serde_json::to_string(&report(self.task.kind, outcome)).unwrap_or_default();
-        if let Err(error) = std::fs::write(TERMINATION_LOG, text) {
-            tracing::error!(%error, "the termination log cannot be written");
-        }
-        outcome
+        say(report)
     }
 
     /// Waits for the answer as long as the conductor likes.
@@ -117,6 +130,15 @@ impl Part<'_> {
         let line = BufReader::new(stream).lines().next_line().await?.context("no answer of the conductor")?;
         Ok(serde_json::from_str(&line)?)
     }
+}
+
+/// Writes a Report to the termination log.
+fn say(report: &Report) -> Outcome {
+    let text = serde_json::to_string(report).unwrap_or_default();
+    if let Err(error) = std::fs::write(TERMINATION_LOG, text) {
+        tracing::error!(%error, "the termination log cannot be written");
+    }
+    report.outcome
 }
 
 fn beat(lease: &mut Lease) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
 
 mod boundaries;
+mod clocks;
 mod support;
 
 use serde_json::{Value, json};
