@@ -82,7 +82,7 @@ impl Fault for OpenBaoError {
             Self::NoLeader(_) => Reason::NoLeader,
             Self::NoLogin | Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => {
                 Reason::LoginRefused
-            },
+            }
             Self::Batch { .. } => Reason::BatchToken,
             Self::Permission { .. } => Reason::PermissionMissing,
             Self::Older { .. } => Reason::ServerOlder,

@@ -32,7 +32,12 @@ const PROGRAM_MEMORY: i64 = 128 << 20;
 const BESIDE_SNAPSHOT: u64 = 64 << 20;
 
 /// One container, and what it needs to reach the store and the servers.
-pub(super) fn spec(seen: &Observed, stage: Stage, login: Option<&Login>, deadline: SignedDuration) -> PodSpec {
+pub(super) fn spec(
+    seen: &Observed,
+    stage: Stage,
+    login: Option<&Login>,
+    deadline: SignedDuration,
+) -> PodSpec {
     let request = &seen.request.spec;
     let mut volumes = read_only_volumes(seen, login);
     let mut mounts: Vec<VolumeMount> = volumes.iter().map(read_only_mount).collect();
