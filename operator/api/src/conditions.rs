@@ -159,8 +159,6 @@ pub enum Reason {
     Abandoned,
     /// A human settled the outcome.
     Settled,
-    /// The cluster is asked whether the snapshot was applied.
-    Proving,
     /// The snapshot is not what its manifest says.
     ManifestMismatch,
     /// The snapshot is of another cluster.
@@ -226,7 +224,6 @@ impl Reason {
             Self::PodNotStarted => "PodNotStarted",
             Self::Abandoned => "Abandoned",
             Self::Settled => "Settled",
-            Self::Proving => "Proving",
             Self::ManifestMismatch => "ManifestMismatch",
             Self::OtherCluster => "OtherCluster",
             Self::IndexLag => "IndexLag",

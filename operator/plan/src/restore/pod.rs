@@ -90,7 +90,9 @@ pub(super) fn spec(
 fn read_only_volumes(seen: &Observed, login: Option<&Login>) -> Vec<Volume> {
     let request = &seen.request.spec;
     let mut volumes = Vec::new();
-    if let Some(reference) = &request.source.target.credentials_secret_ref {
+    // A proof needs no credential, and gets none.
+    if let Some(reference) = request.source.target.credentials_secret_ref.as_ref().filter(|_| login.is_some())
+    {
         volumes.push(secret("storage", &reference.name, None));
     }
     volumes.push(authority(seen));

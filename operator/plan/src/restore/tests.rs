@@ -1,9 +1,13 @@
 //! The plan is driven against a world of values: each step is applied as the API server would, and planned again.
 
+mod doubt;
+mod lock;
+
 use super::*;
-use api::task::{Outcome as Ended, Pinned, Problem, Report, WIRE_VERSION};
+use api::task::{Marker, Outcome as Ended, Pinned, Problem, Report, StageFinding, WIRE_VERSION};
 use api::{OpenBaoCluster, OpenBaoRestore, OperationLock, Phase, names};
 use jiff::ToSpan;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 pub(super) fn start() -> Timestamp {
@@ -43,6 +47,32 @@ fn report(outcome: Ended) -> Report {
     }
 }
 
+/// What a proof reports.
+fn proof_report(outcome: Ended) -> Report {
+    let holds = match outcome {
+        Ended::Done => Some(true),
+        Ended::Failed => Some(false),
+        Ended::Refused | Ended::Unknown => None,
+    };
+    let (stage, reason) = (api::conditions::ConditionType::Applied, Reason::NotApplied);
+    Report {
+        stages: vec![StageFinding { stage, holds, reason, message: "So it is.".to_owned() }],
+        ..report(outcome)
+    }
+}
+
+/// What the restore leaves on its ticket.
+fn marker() -> Marker {
+    Marker {
+        token: "s.m".to_owned(),
+        expires: Time(start() + 168.hours()),
+        leader: "https://bao-0".to_owned(),
+        active_time: "2026-03-20T01:00:00Z".to_owned(),
+        claimed_at: Time(start()),
+        not_applied_after: Time(start() + 30.minutes()),
+    }
+}
+
 /// What is observed once the check has reported and both tickets are there.
 pub(super) fn seen() -> Observed {
     let ticket = |uid: &str, report| TicketSeen {
@@ -61,6 +91,9 @@ pub(super) fn seen() -> Observed {
 pub(super) struct World {
     pub(super) seen: Observed,
     outcomes: [Ended; 2],
+    /// What every proof comes to.
+    proof: Ended,
+    now: Timestamp,
     steps: Vec<Step>,
     released: usize,
 }
@@ -74,8 +107,17 @@ impl World {
             cluster: Some(cluster()),
             check: Run::default(),
             restore: Run::default(),
+            proof: Run::default(),
+            rival: None,
         };
-        Self { seen, outcomes: [check, restore], steps: Vec::new(), released: 0 }
+        Self {
+            seen,
+            outcomes: [check, restore],
+            proof: Ended::Unknown,
+            now: start(),
+            steps: Vec::new(),
+            released: 0,
+        }
     }
 
     fn phase(&self) -> Phase {
@@ -92,6 +134,7 @@ impl World {
         match stage {
             Stage::Check => &mut self.seen.check,
             Stage::Restore => &mut self.seen.restore,
+            Stage::Prove(_) => &mut self.seen.proof,
         }
     }
 
@@ -101,6 +144,7 @@ impl World {
 
     /// One look: status, then step, as the operator writes them.
     pub(super) fn look(&mut self, now: Timestamp) -> Plan {
+        self.now = now;
         let plan = plan(&self.seen, now);
         self.seen.request.status = Some(plan.status.clone());
         if let Some(step) = plan.step.clone() {
@@ -120,8 +164,9 @@ impl World {
             Step::Free => metadata.finalizers = None,
             Step::CreateTicket(stage) => {
                 let uid = format!("t-{stage:?}");
-                self.run(stage).ticket =
-                    Some(TicketSeen { uid, request: Some("u-1".to_owned()), ..TicketSeen::default() });
+                let (request, created) = (Some("u-1".to_owned()), Some(self.now));
+                *self.run(stage) = Run::default();
+                self.run(stage).ticket = Some(TicketSeen { uid, request, created, ..TicketSeen::default() });
             }
             Step::Grant(stage) => self.run(stage).granted = true,
             Step::CreateJob(stage) => {
@@ -130,17 +175,26 @@ impl World {
                 self.run(stage).job = Some(job);
             }
             Step::NameJob { stage, job } => {
-                let outcome = self.outcomes[usize::from(stage == Stage::Restore)];
+                let outcome = match stage {
+                    Stage::Check => self.outcomes[0],
+                    Stage::Restore => self.outcomes[1],
+                    Stage::Prove(_) => self.proof,
+                };
                 let run = self.run(stage);
                 let ticket = run.ticket.as_mut().unwrap();
                 ticket.job = Some(job);
                 ticket.holder = Some("pod".to_owned());
-                ticket.report = Some(report(outcome));
+                ticket.report = Some(match stage {
+                    Stage::Prove(_) => proof_report(outcome),
+                    Stage::Check | Stage::Restore => report(outcome),
+                });
+                ticket.marker = (stage == Stage::Restore).then(marker);
                 run.job.as_mut().unwrap().finished = true;
             }
             Step::TakeLock => {
-                let holder = self.seen.our_holder();
-                *self.lock() = Some(OperationLock { holder, ..OperationLock::default() });
+                let lock = self.seen.our_lock(start());
+                *self.lock() = Some(lock);
+                self.seen.rival = None;
             }
             Step::ReleaseLock => {
                 *self.lock() = None;
@@ -149,16 +203,31 @@ impl World {
             Step::Fence(reason) => {
                 self.seen.restore.ticket.as_mut().unwrap().holder = Some(fence_holder(reason));
             }
+            Step::FenceRival => {
+                let Some(Rival::Restore { ticket, .. }) = &mut self.seen.rival else { panic!() };
+                ticket.get_or_insert_default().holder = Some(fence_holder(Reason::LockOverridden));
+            }
+            Step::EndRival => {
+                let Some(Rival::Backup { job, pods_left }) = &mut self.seen.rival else { panic!() };
+                (*job, *pods_left) = (None, false);
+            }
             Step::Record(outcome) => {
                 let record = api::cluster::RestoreRecord {
                     uid: "u-1".to_owned(),
                     outcome: outcome.as_str().to_owned(),
                     ..Default::default()
                 };
-                self.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.push(record);
+                let restores = &mut self.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores;
+                restores.retain(|record| record.uid != "u-1");
+                if outcome != Outcome::NotApplied {
+                    restores.push(record);
+                }
             }
             Step::Retire(stage) => self.run(stage).job.as_mut().unwrap().retired = true,
-            Step::DeleteJob(stage) => self.run(stage).job = None,
+            Step::DeleteJob(stage) => {
+                self.run(stage).job = None;
+                self.run(stage).pods = PodsSeen::default();
+            }
         }
     }
 
@@ -240,11 +309,11 @@ fn a_failed_check_takes_no_lock() {
 }
 
 #[test]
-fn an_unknown_outcome_keeps_the_lock_and_never_ends_by_itself() {
+fn an_unknown_outcome_keeps_the_lock_and_is_recorded() {
     let mut world = World::new(Ended::Done, Ended::Unknown);
     let last = world.settle();
     assert_eq!((world.phase(), last.waiting), (Phase::Running, Some(Waiting::Outcome)));
-    assert_eq!(world.released, 0);
+    assert_eq!((world.released, world.seen.recorded()), (0, Some("unknown")));
     assert_eq!(world.condition("Applied").0, "Unknown");
     assert_eq!(
         (world.condition("Stalled").0.as_str(), world.condition("Reconciling").0.as_str()),
@@ -281,6 +350,7 @@ fn a_deleted_restore_job_is_fenced_and_never_made_again() {
         }
         world.seen.restore.job = None;
         let ticket = world.seen.restore.ticket.as_mut().unwrap();
+        ticket.marker = None;
         ticket.job = Some("j".to_owned());
         ticket.holder = holder;
         world.steps.clear();
@@ -318,8 +388,8 @@ fn what_was_requested_before_does_not_run_again() {
         ..Default::default()
     };
     recreated.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.push(record);
-    let mut again =
-        World { seen: recreated.seen.clone(), outcomes: recreated.outcomes, steps: vec![], released: 0 };
+    let mut again = World::new(Ended::Done, Ended::Done);
+    again.seen = recreated.seen.clone();
     recreated.settle();
     assert_eq!(recreated.condition("Finished").1, "AlreadyRequested");
 
