@@ -2,8 +2,10 @@
 
 use crate::pem;
 use crate::report::{Fault, told};
+use crate::steps;
 use api::StorageTarget;
 use api::conditions::Reason;
+use api::task::Task;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
@@ -69,6 +71,13 @@ impl Fault for StorageError {
 
     fn is_passing(&self) -> bool {
         false
+    }
+
+    fn next_step(&self, task: &Task) -> String {
+        match self {
+            Self::NoSecret | Self::SecretKey { .. } => steps::store_secret(task),
+            _ => steps::new_request(task, self.field().as_deref()),
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 mod access;
 mod check;
 mod conclude;
+mod manifest;
 mod prepare;
+mod prove;
 mod restore;
 mod snapshot;
-mod steps;
 
 use crate::args::Args;
 use crate::progress::Progress;
@@ -28,7 +29,8 @@ pub(crate) async fn run(args: &Args) -> Report {
     match task.kind {
         TaskKind::Check => check::check(&task, args).await,
         TaskKind::Restore => restore::restore(&task, args).await,
-        TaskKind::Prove | TaskKind::Backup => {
+        TaskKind::Prove => prove::task(&task, args).await,
+        TaskKind::Backup => {
             let message = format!(
                 "This release of the executor does not do a Task of kind {:?}; nothing was done. Use the image of the operator's own release.",
                 task.kind
@@ -36,6 +38,23 @@ pub(crate) async fn run(args: &Args) -> Report {
             report::ended(Outcome::Refused, Reason::NotApplied, message)
         }
     }
+}
+
+/// Does what changes nothing: the claim comes first and says that this pod lives.
+async fn work(task: &Task, args: &Args, progress: &Progress, work: impl Future<Output = Report>) -> Report {
+    let mut ticket = match Ticket::open(task, args).await {
+        Ok(ticket) => ticket,
+        Err(error) => return lost(&error),
+    };
+    if let Err(error) = ticket.claim(|_| None).await {
+        return leave(&mut ticket, lost(&error), progress).await;
+    }
+    let report = tokio::select! {
+        biased;
+        report = work => report,
+        error = ticket.beat(progress) => return lost(&error),
+    };
+    leave(&mut ticket, report, progress).await
 }
 
 /// The Report of a pod that could not use its ticket before it acted.

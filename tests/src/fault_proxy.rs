@@ -84,7 +84,7 @@ impl FaultProxy {
         Ok(Self { address, authority: authority.certificate, shared, _listening: stop.drop_guard() })
     }
 
-    /// How many snapshots were posted so far.
+    /// How many snapshots were posted so far: of how many at least the first byte came.
     #[must_use]
     pub fn posts(&self) -> usize {
         self.shared.posts.load(Ordering::SeqCst)

@@ -7,7 +7,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream as ServerStream;
@@ -28,7 +28,8 @@ pub(super) async fn serve(shared: &Shared, stream: TcpStream) -> anyhow::Result<
     let mut client = BufReader::new(shared.acceptor.accept(stream).await?);
     let head = Head::read(&mut client).await?;
     let mut stop = Stop(None);
-    if head.is_snapshot() {
+    // A head alone is none yet: nothing of the snapshot has been sent.
+    if head.is_snapshot() && !client.fill_buf().await?.is_empty() {
         shared.posts.fetch_add(1, Ordering::SeqCst);
         stop = Stop(shared.take_post());
     }

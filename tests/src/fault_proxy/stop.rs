@@ -15,7 +15,7 @@ pub type Condition = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 /// A point on the way of a POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
-    /// Its head has come, and the server knows nothing of it.
+    /// It has begun to come, and the server knows nothing of it.
     Head,
     /// The server has half of its body.
     Half,

@@ -3,9 +3,11 @@
 
 use crate::bomb::bomb;
 use crate::restore::{APPLIED, Verdict, condition};
+use crate::rows::all;
 use crate::site::{KEPT, LOST, Site, cluster, namespace};
 use api::Phase;
 use api::conditions::Reason;
+use futures::FutureExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::harness::sample;
@@ -189,11 +191,12 @@ async fn large(client: &kube::Client) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_foreign_snapshot_gets_its_verdict() {
     let client = &cluster().client().await;
-    tokio::join!(
-        static_seal(client),
-        shamir_seal(client),
-        another_key_file(client),
-        newer_than_the_server(client)
-    );
+    let rows = [
+        static_seal(client).boxed_local(),
+        shamir_seal(client).boxed_local(),
+        another_key_file(client).boxed_local(),
+        newer_than_the_server(client).boxed_local(),
+    ];
+    all(rows, 4).await;
     large(client).await;
 }

@@ -53,9 +53,9 @@ async fn while_the_post_is_on_its_way(client: &kube::Client, name: &str) {
 async fn an_executor_that_stands_still_is_never_judged_too_early() {
     let client = &cluster().client().await;
     let rows = [
-        between_claim_and_post(client, "frozen-then-thawed", true).boxed(),
-        between_claim_and_post(client, "frozen-then-killed", false).boxed(),
-        while_the_post_is_on_its_way(client, "frozen-while-posting").boxed(),
+        between_claim_and_post(client, "frozen-then-thawed", true).boxed_local(),
+        between_claim_and_post(client, "frozen-then-killed", false).boxed_local(),
+        while_the_post_is_on_its_way(client, "frozen-while-posting").boxed_local(),
     ];
     all(rows, 3).await;
 }
