@@ -228,17 +228,23 @@ mod tests {
         assert_eq!(foreign.told(at(10)).0, Reason::ForeignSilent);
     }
 
+    fn doubt() -> api::task::Report {
+        api::task::Report::parse(r#"{"v":1,"outcome":"unknown"}"#).unwrap()
+    }
+
     /// Bug: the lock goes while a pod that knows it still runs, or may yet claim its ticket.
     #[test]
     fn a_lock_is_orphaned_when_owner_and_pods_are_over_and_the_ticket_is_dead() {
         let ticket = |holder: &str| TicketSeen { holder: Some(holder.to_owned()), ..TicketSeen::default() };
         let restore = |over, ticket, pods_left| Rival::Restore { over, recorded: None, ticket, pods_left };
+        let doubt = TicketSeen { report: Some(doubt()), ..ticket("pod") };
         let job = Some(crate::restore::JobSeen::default());
         for (case, owner, orphan_is) in [
             ("it goes on", restore(false, Some(ticket("")), true), Orphan::Keep),
             ("its ticket is free", restore(true, Some(ticket("")), false), Orphan::Fence),
             ("its pod runs", restore(true, Some(ticket("pod")), true), Orphan::Keep),
             ("its pod may run unseen", restore(true, Some(ticket("pod")), false), Orphan::Keep),
+            ("its pod ended in doubt", restore(true, Some(doubt), false), Orphan::Keep),
             ("it is fenced", restore(true, Some(ticket("operator/Abandoned")), false), Orphan::Clear),
             ("nothing is left", restore(true, None, false), Orphan::Clear),
             ("a backup at work", Rival::Backup { job, pods_left: false }, Orphan::Keep),

@@ -4,7 +4,7 @@ use super::Stage;
 use crate::lock;
 use api::conditions::Reason;
 use api::lock::Holder;
-use api::task::{Marker, Pinned, Report};
+use api::task::{Marker, Outcome, Pinned, Report};
 use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
 use jiff::Timestamp;
 
@@ -173,7 +173,8 @@ impl TicketSeen {
     /// Whether a pod claimed it whose process may live on unseen.
     pub(crate) fn may_still_post(&self, now: Timestamp) -> bool {
         let until = self.marker.as_ref().map(|marker| marker.not_applied_after.0);
-        self.claimed_by_pod() && self.report.is_none() && until.is_none_or(|until| now < until)
+        let is_known = self.report.as_ref().is_some_and(|report| report.outcome != Outcome::Unknown);
+        self.claimed_by_pod() && !is_known && until.is_none_or(|until| now < until)
     }
 }
 

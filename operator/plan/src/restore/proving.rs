@@ -127,19 +127,21 @@ fn nothing_on_its_way(marker: &Marker, terminated: Option<Timestamp>, now: Times
         || terminated.is_some_and(|since| now.duration_since(since) >= AFTER_TERMINATION)
 }
 
-/// A human's word, once no pod is left that could make it untrue.
+/// A human's word, once no pod is left, and nothing is on its way, that could make it untrue.
 fn settled(seen: &Observed, draft: &mut Draft) -> Option<Rung> {
     let (uid, outcome) = seen.annotation(names::OUTCOME)?.split_once('/')?;
     if uid != seen.uid() || seen.restore.pods.left {
         return None;
     }
-    draft.status.next_steps.clear();
+    let is_over = question(seen, draft.now()).is_none_or(|asked| asked.nothing_on_its_way);
     match outcome {
         "applied" => {
+            draft.status.next_steps.clear();
             draft.complete(Reason::Settled, "The snapshot was applied, as a human has settled it.");
             Some(Rung::Rest)
         }
-        "not-applied" => {
+        "not-applied" if is_over => {
+            draft.status.next_steps.clear();
             let message =
                 "The snapshot was not applied, as a human has settled it. Create a new OpenBaoRestore.";
             Some(Rung::Fail(Reason::Settled, message.to_owned()))

@@ -1,6 +1,7 @@
 //! What a Job of a restore is told to do, and how long it may take.
 
 use super::{Observed, Stage, objects, proving};
+use crate::proof::SLOWEST;
 use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
 use api::{OpenBaoCluster, OpenBaoRestoreSpec};
 use jiff::{SignedDuration, Timestamp};
@@ -20,9 +21,6 @@ const PROOF: SignedDuration = SignedDuration::from_mins(3);
 
 /// What a restore may take beside moving the snapshot.
 const BESIDE_MOVING: SignedDuration = SignedDuration::from_mins(10);
-
-/// Bytes a second at which a snapshot moves at the least.
-const SLOWEST: u64 = 5 * 1024 * 1024;
 
 /// The Task of a stage; none while its cluster, its ticket, or what the check pinned is not there.
 #[must_use]

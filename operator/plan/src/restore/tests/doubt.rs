@@ -106,6 +106,19 @@ fn a_human_settles_what_nobody_can_prove() {
     }
 }
 
+/// Bug: a human's word releases the lock while the server may still apply what it has.
+#[test]
+fn not_applied_is_no_humans_word_while_a_post_is_on_its_way() {
+    let mut world = silent();
+    annotate(&mut world, names::OUTCOME, "u-1/not-applied");
+    world.settle();
+    assert_eq!((world.phase(), world.released), (Phase::Running, 0));
+    for _ in 0..10 {
+        world.look(start() + 30.minutes());
+    }
+    assert_eq!((world.phase(), world.released), (Phase::Failed, 1));
+}
+
 /// Bug: a human's word releases the lock while the pod may still post.
 #[test]
 fn nothing_is_settled_while_a_pod_is_left() {
