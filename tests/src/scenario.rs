@@ -105,7 +105,11 @@ impl<'a> Scenario<'a> {
         self.ask(&self.openbao.address, method, path, body).await
     }
 
-    async fn ask(&self, address: &str, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+    /// Asks another server of the cluster as root.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn ask(&self, address: &str, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
         let url = format!("{address}/v1/{path}");
         let request = self.http.request(method, url).header("X-Vault-Token", &self.openbao.root_token);
         let answer = request.json(&body).send().await?;

@@ -95,17 +95,14 @@ impl Nodes {
         Ok(())
     }
 
-    /// Waits until every node says that it is sealed.
-    pub(super) async fn wait_until_sealed(&self) -> Result<(), OpenBaoError> {
-        for url in &self.urls {
-            let url = format!("{url}/sys/seal-status");
-            wait(&self.name, "every node sealed", UNSEALED_WITHIN, async || {
-                let status: serde_json::Value = self.http.get(&url).send().await.ok()?.json().await.ok()?;
-                (status["sealed"] == true).then_some(())
-            })
-            .await?;
-        }
-        Ok(())
+    /// Waits until a node says that it is sealed.
+    pub(super) async fn wait_until_sealed(&self, node: usize) -> Result<(), OpenBaoError> {
+        let url = format!("{}/sys/seal-status", self.urls[node]);
+        wait(&self.name, "the node sealed", UNSEALED_WITHIN, async || {
+            let status: serde_json::Value = self.http.get(&url).send().await.ok()?.json().await.ok()?;
+            (status["sealed"] == true).then_some(())
+        })
+        .await
     }
 
     /// The server that says that it leads, once one does.

@@ -95,6 +95,7 @@ impl Outside {
             node.start().await?;
         }
         outside.unseal(settings.replicas).await?;
+        outside.leader().await?;
         Ok(outside)
     }
 
@@ -144,12 +145,12 @@ impl Outside {
         Ok(nodes.wait_until_unsealed().await?)
     }
 
-    /// Waits until every server is sealed.
+    /// Waits until a server is sealed.
     ///
     /// # Errors
-    /// When they do not get there.
-    pub async fn wait_until_sealed(&self) -> anyhow::Result<()> {
-        Ok(self.first(self.nodes.len())?.wait_until_sealed().await?)
+    /// When it does not get there.
+    pub async fn wait_until_sealed(&self, node: usize) -> anyhow::Result<()> {
+        Ok(self.first(self.nodes.len())?.wait_until_sealed(node).await?)
     }
 
     /// Gives the servers another key for their static seal, which they read when they start.

@@ -123,7 +123,7 @@ async fn shamir_seal(client: &kube::Client) {
     assert_eq!(site.value().await, KEPT);
 
     let restore = site.restore("shamir-other-forced", &others, &forced()).await;
-    site.outside.wait_until_sealed().await.unwrap();
+    site.outside.wait_until_sealed(0).await.unwrap();
     restore.is_undecided().await;
     site.outside.unseal_key.clone_from(&other.outside.unseal_key);
     site.outside.unseal(1).await.unwrap();
@@ -148,7 +148,7 @@ async fn another_key_file(client: &kube::Client) {
     site.lose().await;
     let key = put(&other.scenario, "other-file").await;
     let restore = site.restore("file-other-forced", &key, &forced()).await;
-    site.outside.wait_until_sealed().await.unwrap();
+    site.outside.wait_until_sealed(0).await.unwrap();
     restore.is_undecided().await;
     let Seal::Static { key, .. } = seal else { unreachable!() };
     site.outside.replace_seal_key(&key).unwrap();

@@ -5,6 +5,7 @@
 mod bomb;
 mod foreign;
 mod frozen;
+mod nodes;
 mod post;
 mod restore;
 mod rows;

@@ -47,7 +47,7 @@ const CASES: [Case; 14] = [
     case("reset-during", Point::Half, Held::reset, KilledAfterwards, NOT_APPLIED),
     case("cut-during", Point::Half, Held::cut, Lives, NOT_APPLIED),
     case("stalled-during", Point::Half, Held::go_on, Lives, APPLIED),
-    case("reset-at-last-bytes", Point::LastBytes, Held::reset, KilledAfterwards, NOT_APPLIED),
+    case("reset-at-last-bytes", Point::LastBytes, Held::reset, Lives, APPLIED),
     case("cut-at-last-bytes", Point::LastBytes, Held::cut, Lives, APPLIED),
     // The server stops waiting for the end, and restores what it has.
     Case { read_timeout: "10s", ..case("open-at-last-bytes", Point::LastBytes, Held::part, Lives, APPLIED) },
