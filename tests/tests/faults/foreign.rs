@@ -4,7 +4,7 @@
 use crate::bomb::bomb;
 use crate::restore::{APPLIED, Verdict, condition};
 use crate::rows::all;
-use crate::site::{KEPT, LOST, Site, cluster, namespace};
+use crate::site::{KEPT, LOST, Site, VALUE, cluster, namespace};
 use api::Phase;
 use api::conditions::Reason;
 use futures::FutureExt;
@@ -171,17 +171,13 @@ async fn newer_than_the_server(client: &kube::Client) {
     is_refused(&site, "behind-newer-forced", &key, &forced(), Reason::ServerOlder).await;
 }
 
-/// 700 KB each, as many as 200 MB take.
+/// As many as 200 MB take.
 const VALUES: usize = 300;
-const VALUE: usize = 700_000;
 
 async fn large(client: &kube::Client) {
     let site = Site::start(client, &Settings::one("large", Seal::fresh("local").unwrap())).await;
     let values = sample(VALUES, VALUES).count;
-    for number in 0..values {
-        let value = json!({"value": "x".repeat(VALUE)});
-        site.scenario.bao(Method::POST, &format!("app/bulk/{number}"), value).await.unwrap();
-    }
+    site.fill(values).await;
     let key = site.lose().await;
     let done = site.restore("large", &key, &unforced()).await.judge(&site, &APPLIED).await;
     let bytes = done.status.unwrap().snapshot_size.unwrap();

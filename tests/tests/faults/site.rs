@@ -4,6 +4,7 @@ use crate::restore::Restore;
 use api::OpenBaoCluster;
 use kube::Client;
 use kube::api::{Api, PostParams};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,6 +20,9 @@ const ENDS_WITHIN: Duration = Duration::from_mins(4);
 pub(crate) const KEPT: &str = "kept";
 /// What was written after it, and stays where nothing is applied.
 pub(crate) const LOST: &str = "lost";
+
+/// OpenBao takes at most 1 MiB with raft.
+pub(crate) const VALUE: usize = 700_000;
 
 static NAMESPACE: OnceLock<String> = OnceLock::new();
 
@@ -71,6 +75,14 @@ impl Site {
         let object = serde_json::from_value(object).unwrap();
         let clusters: Api<OpenBaoCluster> = Api::namespaced(self.client.clone(), namespace());
         clusters.create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    /// Writes so many values of [`VALUE`] bytes.
+    pub(crate) async fn fill(&self, values: usize) {
+        let value = json!({"value": "x".repeat(VALUE)});
+        for number in 0..values {
+            self.scenario.bao(Method::POST, &format!("app/bulk/{number}"), value.clone()).await.unwrap();
+        }
     }
 
     /// Puts a snapshot with [`KEPT`] into the store, and overwrites the value; gives the snapshot's key.
