@@ -4,7 +4,6 @@ use super::RestoreError;
 use super::fence::{self, post};
 use super::observe::Look;
 use crate::lease::Leadership;
-use api::cluster::RestoreRecord;
 use api::conditions::Reason;
 use api::lock::Holder;
 use api::names;
@@ -15,7 +14,6 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Client, Resource};
 use plan::lock;
@@ -24,9 +22,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
-
-/// How many runs `status.restores` of a cluster keeps.
-const RUNS: usize = 20;
 
 /// What the steps write.
 trait Namespaced:
@@ -139,25 +134,9 @@ impl Hand<'_> {
 
     async fn record(&self, outcome: Outcome) -> Result<(), RestoreError> {
         let seen = &self.look.seen;
-        let status = seen.request.status.clone().unwrap_or_default();
-        let uid = seen.request.metadata.uid.clone().unwrap_or_default();
-        let record = RestoreRecord {
-            name: seen.request.metadata.name.clone().unwrap_or_default(),
-            uid: uid.clone(),
-            intent_digest: status.intent_digest.unwrap_or_default(),
-            snapshot_digest: status.snapshot_digest.unwrap_or_default(),
-            outcome: outcome.as_str().to_owned(),
-            time: Some(Time(self.now)),
-        };
-        let cluster = seen.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
-        let mut restores = cluster.map(|status| status.restores.clone()).unwrap_or_default();
-        restores.retain(|record| record.uid != uid);
-        if outcome != Outcome::NotApplied {
-            restores.push(record);
-        }
-        restores.drain(..restores.len().saturating_sub(RUNS));
         let cluster = seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
         let read = json!({"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version});
+        let restores = seen.records(outcome, self.now);
         self.patch_cluster(json!({"metadata": read, "status": {"restores": restores}})).await
     }
 

@@ -1,12 +1,14 @@
 //! What was read of the world before planning; nothing in it comes from a watch cache.
 
-use super::Stage;
+use super::{Outcome, Stage};
 use crate::lock;
+use api::cluster::RestoreRecord;
 use api::conditions::Reason;
 use api::lock::Holder;
-use api::task::{Marker, Outcome, Pinned, Report};
+use api::task::{self, Marker, Pinned, Report};
 use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// A request and all that concerns it.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +59,10 @@ pub struct PodsSeen {
 
 /// A Job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold at once"
+)]
 pub struct JobSeen {
     /// Its UID.
     pub uid: String,
@@ -101,6 +107,7 @@ pub struct TicketSeen {
 
 /// Another operation of ours that holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is at most one at each look")]
 pub enum Rival {
     /// Another request.
     Restore {
@@ -142,6 +149,9 @@ const FENCES: [Reason; 10] = [
 /// Comes before the former holder in the message of a lock that was overridden.
 pub(super) const OVERRODE: &str = "It overrode the lock of ";
 
+/// How many runs `status.restores` of a cluster keeps.
+const RUNS: usize = 20;
+
 /// Proofs are looked for up to this number; with ten minutes between them that is months.
 const MOST_PROOFS: u32 = 20_000;
 
@@ -173,7 +183,7 @@ impl TicketSeen {
     /// Whether a pod claimed it whose process may live on unseen.
     pub(crate) fn may_still_post(&self, now: Timestamp) -> bool {
         let until = self.marker.as_ref().map(|marker| marker.not_applied_after.0);
-        let is_known = self.report.as_ref().is_some_and(|report| report.outcome != Outcome::Unknown);
+        let is_known = self.report.as_ref().is_some_and(|report| report.outcome != task::Outcome::Unknown);
         self.claimed_by_pod() && !is_known && until.is_none_or(|until| now < until)
     }
 }
@@ -288,10 +298,31 @@ impl Observed {
     /// UID of the newest run of this intent by another request.
     pub(super) fn latest_run_of(&self, digest: Option<&str>) -> Option<String> {
         let status = self.cluster.as_ref()?.status.as_ref()?;
-        let same = |record: &&api::cluster::RestoreRecord| {
+        let same = |record: &&RestoreRecord| {
             Some(record.intent_digest.as_str()) == digest && record.uid != self.uid()
         };
         status.restores.iter().rev().find(same).map(|record| record.uid.clone())
+    }
+
+    /// `status.restores` of the cluster with what is known of this request now.
+    #[must_use]
+    pub fn records(&self, outcome: Outcome, now: Timestamp) -> Vec<RestoreRecord> {
+        let cluster = self.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
+        let mut restores = cluster.map(|status| status.restores.clone()).unwrap_or_default();
+        restores.retain(|record| record.uid != self.uid());
+        if outcome != Outcome::NotApplied {
+            let status = self.request.status.clone().unwrap_or_default();
+            restores.push(RestoreRecord {
+                name: self.name().to_owned(),
+                uid: self.uid().to_owned(),
+                intent_digest: status.intent_digest.unwrap_or_default(),
+                snapshot_digest: status.snapshot_digest.unwrap_or_default(),
+                outcome: outcome.as_str().to_owned(),
+                time: Some(Time(now)),
+            });
+        }
+        restores.drain(..restores.len().saturating_sub(RUNS));
+        restores
     }
 
     /// What `status.restores` of the cluster says of this request.

@@ -1,9 +1,7 @@
 //! From the recorded ticket on: at most one POST, and no end without a reason.
 
 use super::draft::{Draft, Truth};
-use super::{
-    JobSeen, Observed, Rung, Stage, Step, TicketSeen, Waiting, is_unstarted, leftover, proving, task,
-};
+use super::{Observed, Rung, Stage, Step, TicketSeen, Waiting, is_unstarted, leftover, proving, task};
 use api::Phase;
 use api::conditions::{ConditionType, Reason};
 use api::restore::Progress;
@@ -43,15 +41,15 @@ pub(super) fn recorded_ticket<'a>(seen: &'a Observed, draft: &Draft) -> Option<&
 
 /// A pod may have acted: it goes on to its end, and what it leaves is believed, or proved.
 fn claimed(seen: &Observed, draft: &mut Draft) -> Rung {
-    match &seen.restore.job {
-        Some(JobSeen { finished: false, failing: false, .. }) => at_work(),
-        None if seen.restore.pods.left => at_work(),
-        None => proving::prove(seen, draft, "The restore Job was deleted after it had claimed its ticket."),
-        Some(_) => {
-            let what = "The restore Job ended without a report after it had claimed its ticket.";
-            proving::prove(seen, draft, what)
+    let run = &seen.restore;
+    let what = match &run.job {
+        Some(job) if job.finished || job.failing => {
+            "The restore Job ended without a report after it had claimed its ticket."
         }
-    }
+        None if !run.pods.left => "The restore Job was deleted after it had claimed its ticket.",
+        Some(_) | None => return at_work(),
+    };
+    proving::prove(seen, draft, what)
 }
 
 /// Nothing was sent, and whoever claims first decides.
@@ -59,12 +57,11 @@ fn unclaimed(seen: &Observed, ticket: &TicketSeen, draft: &Draft) -> Rung {
     let fence = |reason| Rung::Act(Step::Fence(reason));
     match &seen.restore.job {
         None if ticket.job.is_some() => fence(Reason::JobDeleted),
-        None if seen.namespace_terminating => fence(Reason::NamespaceTerminating),
+        _ if seen.namespace_terminating => fence(Reason::NamespaceTerminating),
         None if !seen.is_as_accepted(draft.status.accepted_generation) => fence(Reason::GenerationChanged),
         None if draft.now() > task::not_after(seen, Stage::Restore) => fence(Reason::DeadlineExceeded),
         None if !seen.restore.granted => Rung::Act(Step::Grant(Stage::Restore)),
         None => Rung::Act(Step::CreateJob(Stage::Restore)),
-        Some(_) if seen.namespace_terminating => fence(Reason::NamespaceTerminating),
         Some(job) if job.request.as_deref() != Some(seen.uid()) => leftover(),
         Some(job) if ticket.job.as_ref().is_some_and(|named| *named != job.uid) => fence(Reason::JobDeleted),
         Some(job) if job.finished || job.failing => fence(Reason::JobFailed),

@@ -85,16 +85,12 @@ pub(super) fn locked(seen: &Observed, draft: &mut Draft) -> Rung {
 
 fn hold(seen: &Observed, draft: &mut Draft) {
     let was_overridden = seen.lock().and_then(|lock| lock.message.as_deref());
-    match was_overridden.and_then(|message| message.split_once(OVERRODE)) {
-        Some((_, before)) => {
-            let message = format!("The operation lock is ours; it was taken from {before}");
-            draft.set(ConditionType::LockHeld, Truth::True, Reason::LockOverridden, &message);
-        }
-        None => {
-            let message = "The operation lock is ours.";
-            draft.set(ConditionType::LockHeld, Truth::True, Reason::LockAcquired, message);
-        }
-    }
+    let before = was_overridden.and_then(|message| message.split_once(OVERRODE)).map(|(_, before)| before);
+    let (reason, message) = before.map_or_else(
+        || (Reason::LockAcquired, "The operation lock is ours.".to_owned()),
+        |before| (Reason::LockOverridden, format!("The operation lock is ours; it was taken from {before}")),
+    );
+    draft.set(ConditionType::LockHeld, Truth::True, reason, &message);
 }
 
 /// The last rung before Running: once the ticket is in status, it is never made again.
