@@ -9,7 +9,7 @@ mod support;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::cluster;
-use tests::counting_proxy::CountingProxy;
+use tests::fault_proxy::FaultProxy;
 use tests::harness::sample;
 use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
@@ -39,7 +39,7 @@ fn kill_operators() {
 }
 
 /// The cluster `solo` once more, reached through the proxy.
-fn register(proxy: &CountingProxy) {
+fn register(proxy: &FaultProxy) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "proxied-ca", "namespace": NAMESPACE},
         "stringData": {"ca.crt": proxy.authority}
@@ -68,7 +68,7 @@ fn jobs_made(name: &str) -> Vec<usize> {
         .to_vec()
 }
 
-async fn survives(scenario: &Scenario<'_>, proxy: &CountingProxy, name: &str, moment: impl AsyncFnOnce()) {
+async fn survives(scenario: &Scenario<'_>, proxy: &FaultProxy, name: &str, moment: impl AsyncFnOnce()) {
     let posts = proxy.posts();
     scenario.write("lost").await.unwrap();
     let mut request = scenario.request_by_token(name, KEY);
@@ -95,7 +95,7 @@ async fn survives(scenario: &Scenario<'_>, proxy: &CountingProxy, name: &str, mo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_operator_posts_nothing_twice() {
     let scenario = Scenario::prepare(cluster(), "solo").await.unwrap();
-    let proxy = CountingProxy::start(&cluster().openbao("solo")).await.unwrap();
+    let proxy = FaultProxy::start(&cluster().openbao("solo")).await.unwrap();
     register(&proxy);
     scenario.write("kept").await.unwrap();
     scenario.put(KEY, scenario.snapshot().await.unwrap()).await.unwrap();
