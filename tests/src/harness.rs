@@ -5,7 +5,7 @@
 mod child;
 mod sample;
 
-pub use sample::{Sample, sample};
+pub use sample::{Sample, sample, some_of};
 
 use crate::cluster::environment;
 use crate::openbao::OpenBao;

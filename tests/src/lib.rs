@@ -11,6 +11,7 @@ pub mod node;
 pub mod object_store;
 pub mod openbao;
 pub mod operator;
+pub mod reference;
 pub mod rehearsal;
 pub mod scenario;
 pub mod stub;

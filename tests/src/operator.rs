@@ -8,15 +8,18 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// Namespace and name of the chart's release.
 const RELEASE: &str = "openbao-recovery";
 const DEPLOYMENT: &str = "openbao-recovery-operator";
 const SELECTOR: &str = "app.kubernetes.io/component=operator";
 const GONE_WITHIN: Duration = Duration::from_mins(1);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 static STARTED: AtomicU32 = AtomicU32::new(1);
 
@@ -29,10 +32,11 @@ pub struct Installed {
     token: String,
 }
 
-/// A running operator; it is killed with this value.
+/// A running operator, started anew when it ends by itself, as its Deployment would; it is killed with this value.
 #[derive(Debug)]
 pub struct Operator {
-    child: Child,
+    child: Arc<Mutex<Child>>,
+    keeper: JoinHandle<()>,
     log: PathBuf,
 }
 
@@ -69,19 +73,24 @@ impl Installed {
         let kubeconfig = folder.join(format!("{name}.kubeconfig"));
         std::fs::write(&kubeconfig, self.kubeconfig(line).to_string())?;
         let log = folder.join(format!("{name}.log"));
-        let output = File::create(&log)?;
-        let program = self.guard.with_file_name("operator");
-        let mut command = guard::command(&self.guard, &program);
+        let mut command = self.command(&name, &kubeconfig);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let output = File::options().create(true).append(true).open(&log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = Arc::new(Mutex::new(command.spawn().context("the operator cannot be started")?));
+        let keeper = tokio::spawn(keep(Arc::clone(&child), command));
+        Ok(Operator { child, keeper, log })
+    }
+
+    fn command(&self, name: &str, kubeconfig: &Path) -> Command {
+        let mut command = guard::command(&self.guard, &self.guard.with_file_name("operator"));
         let own = self.arguments.iter().filter(|argument| !argument.starts_with("--lease-name="));
         command.args(own).arg(format!("--lease-name={name}")).arg("--health-port=0");
         command.env_clear().env("KUBECONFIG", kubeconfig).env("POD_IP", "127.0.0.1");
-        command.env("POD_NAME", &name).env("POD_NAMESPACE", RELEASE);
+        command.env("POD_NAME", name).env("POD_NAMESPACE", RELEASE);
         command
             .env("RUST_LOG", "debug,hyper=off,rustls=off,h2=off,tower=off,kube_client=off,kube_runtime=off");
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let child = command.spawn().with_context(|| format!("{} cannot be started", program.display()))?;
-        Ok(Operator { child, log })
+        command
     }
 
     fn kubeconfig(&self, line: &Line) -> Value {
@@ -109,9 +118,26 @@ impl Operator {
     }
 
     fn end(&mut self) {
+        self.keeper.abort();
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         // An error says that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// On a busy machine a renewal of its Lease may come too late, and then it ends.
+async fn keep(child: Arc<Mutex<Child>>, mut command: Command) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(Some(status)) = child.try_wait() {
+            eprintln!("an operator has ended by itself ({status}) and is started anew");
+            match command.spawn() {
+                Ok(next) => *child = next,
+                Err(error) => eprintln!("the operator cannot be started anew: {error}"),
+            }
+        }
     }
 }
 

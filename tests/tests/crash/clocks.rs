@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tests::line::{Line, Options};
 use tests::operator::Operator;
+use tests::reference;
 use tests::rehearsal::{CLUSTER, Rehearsal, phase, reason};
 use tests::stub::{Order, Step};
 
@@ -75,7 +76,7 @@ async fn deadlines_hold(off: SignedDuration, step: SignedDuration) {
     clock.set(off);
     let line = Line::open(cluster(), rehearsal.namespace(), Options::default()).await.unwrap();
     let operator = installed().await.start(&line, &clock.variables()).unwrap();
-    set_lock(&rehearsal, json!({"operation": "Upgrade", "holder": "openbaocluster/upgrade"})).await;
+    set_lock(&rehearsal, json!({"operation": "Upgrade", "holder": reference::UPGRADE})).await;
     let patient = rehearsal.request("patient");
     let mut hasty = rehearsal.request("hasty");
     hasty["spec"]["startingDeadlineSeconds"] = json!(HASTY);
@@ -146,4 +147,27 @@ async fn the_api_servers_clock_may_jump_while_a_restore_runs() {
         jumps_while_running(Step::Post, DAY),
         jumps_while_running(Step::Post, -DAY),
     );
+}
+
+/// Bug: a cluster that another controller once backed up can never be restored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_controller_that_is_silent_for_ten_minutes_is_gone() {
+    let rehearsal = Rehearsal::begin(cluster(), "silent").await.unwrap();
+    let line = Line::open(cluster(), rehearsal.namespace(), Options::default()).await.unwrap();
+    let _operator = installed().await.start(&line, &[]).unwrap();
+    reference::report_backup(&rehearsal.api(), CLUSTER).await.unwrap();
+    rehearsal.create(&rehearsal.request("r")).await.unwrap();
+    let waits = |request: &OpenBaoRestore| {
+        reason(request, ConditionType::ClusterResolved) == Reason::ForeignController.as_str()
+    };
+    rehearsal.until("r", "waits for the other controller", waits).await;
+    line.set_clock(SignedDuration::from_mins(9));
+    looked_at(&line).await;
+    assert!(waits(&rehearsal.stored("r").await.unwrap()), "nine minutes are not ten");
+    line.set_clock(SignedDuration::from_mins(11));
+    let resolved = |request: &OpenBaoRestore| {
+        reason(request, ConditionType::ClusterResolved) == Reason::Accepted.as_str()
+    };
+    let request = rehearsal.until("r", "waits no longer", resolved).await;
+    assert_eq!(phase(&request), Phase::Validating);
 }

@@ -1,39 +1,22 @@
 //! Another controller on the same cluster, and the lock of another: the reference operator's own patches are replayed.
 
 use crate::support::{condition_of_cluster, rehearsal, set_lock, told_of_cluster};
+use api::Phase;
 use api::conditions::{ConditionType, Reason};
 use api::task::TaskKind;
-use api::{OpenBaoCluster, Phase};
-use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ListParams, PostParams};
 use serde_json::{Value, json};
+use tests::reference;
 use tests::rehearsal::{CLUSTER, Rehearsal, phase, reason};
 use tests::stub::{Conductor, Order, Step};
 
 const NAME: &str = "dr";
 
-/// What the reference operator patches when it takes its lock: no version, and its own manager.
 async fn reference_takes_lock(rehearsal: &Rehearsal, operation: &str, holder: &str) {
-    let now = Timestamp::now().to_string();
-    let lock = json!({"operation": operation, "holder": holder, "message": "backup job backup-c-20260320-030000",
-                      "acquiredAt": now, "renewedAt": now});
-    let params = PatchParams { field_manager: Some("manager".to_owned()), ..PatchParams::default() };
-    let patch = Patch::Merge(json!({"status": {"operationLock": lock}}));
-    rehearsal.api::<OpenBaoCluster>().patch_status(CLUSTER, &params, &patch).await.unwrap();
-}
-
-/// What it applies after a backup.
-async fn reference_reports_backup(rehearsal: &Rehearsal) {
-    let now = Timestamp::now().to_string();
-    let status =
-        json!({"backup": {"lastAttemptTime": now, "lastBackupTime": now, "lastBackupName": "b/c/x.snap"}});
-    let object = json!({"apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
-                        "metadata": {"name": CLUSTER}, "status": status});
-    let params = PatchParams::apply("openbao-backup-controller");
-    rehearsal.api::<OpenBaoCluster>().patch_status(CLUSTER, &params, &Patch::Apply(&object)).await.unwrap();
+    reference::take_lock(&rehearsal.api(), CLUSTER, operation, holder).await.unwrap();
 }
 
 async fn is_told_of_and_waited_for(rehearsal: &Rehearsal) {
@@ -56,7 +39,7 @@ async fn is_told_of_and_waited_for(rehearsal: &Rehearsal) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_controller_that_backs_up_is_told_of_and_waited_for() {
     let rehearsal = rehearsal("foreign").await;
-    reference_reports_backup(&rehearsal).await;
+    reference::report_backup(&rehearsal.api(), CLUSTER).await.unwrap();
     is_told_of_and_waited_for(&rehearsal).await;
 }
 
@@ -95,9 +78,9 @@ async fn overriding_completes(rehearsal: &Rehearsal, conductor: &Conductor, befo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lock_of_an_upgrade_is_overridden_when_asked_to() {
     let rehearsal = rehearsal("override").await;
-    reference_takes_lock(&rehearsal, "Upgrade", "openbaocluster/upgrade").await;
+    reference_takes_lock(&rehearsal, "Upgrade", reference::UPGRADE).await;
     rehearsal.create(&overriding(&rehearsal, rehearsal.conductor())).await.unwrap();
-    overriding_completes(&rehearsal, rehearsal.conductor(), "openbaocluster/upgrade").await;
+    overriding_completes(&rehearsal, rehearsal.conductor(), reference::UPGRADE).await;
 }
 
 /// Bug: both restores post.
@@ -182,11 +165,11 @@ async fn a_lock_of_ours_whose_owner_is_gone_is_cleared() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lock_of_somebody_else_stays() {
     let rehearsal = rehearsal("orphan").await;
-    reference_takes_lock(&rehearsal, "Upgrade", "openbaocluster/upgrade").await;
+    reference_takes_lock(&rehearsal, "Upgrade", reference::UPGRADE).await;
     rehearsal.create(&rehearsal.request(NAME)).await.unwrap();
     let waits = |request: &api::OpenBaoRestore| {
         reason(request, ConditionType::LockHeld) == Reason::LockHeldByOther.as_str()
     };
     rehearsal.until(NAME, "waits for the lock", waits).await;
-    assert_eq!(rehearsal.lock().await.unwrap().holder, "openbaocluster/upgrade");
+    assert_eq!(rehearsal.lock().await.unwrap().holder, reference::UPGRADE);
 }

@@ -14,6 +14,7 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fmt::Debug;
+use tests::reference;
 use tests::rehearsal::{CLUSTER, Rehearsal, is_freed, is_unknown, phase, reason};
 use tests::stub::{Order, Step};
 
@@ -133,7 +134,7 @@ async fn reach(rehearsal: &Rehearsal, object: Object, moment: Moment) {
     };
     match moment {
         Pending => set_status(rehearsal, &json!({"conditions": [upgrading()]})).await,
-        Locked => set_lock(rehearsal, "Upgrade", Some("openbaocluster/upgrade")).await,
+        Locked => set_lock(rehearsal, "Upgrade", Some(reference::UPGRADE)).await,
         _ => {}
     }
     if let Some((kind, step)) = held {

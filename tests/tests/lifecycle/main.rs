@@ -7,5 +7,6 @@ mod deletion;
 mod human;
 mod races;
 mod replay;
+mod replicas;
 mod second_pods;
 mod support;

@@ -12,13 +12,12 @@ use plan::lock::{swap, taken};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::harness::sample;
+use tests::reference;
 use tokio::sync::Barrier;
 
 const CONTENDERS: usize = 8;
 /// Clusters that are raced for side by side.
 const TRACKS: usize = 4;
-/// What the reference operator's backups sign with.
-const THEIRS: &str = "openbaocluster/backup";
 
 /// Both sides' ways to the clusters of one namespace.
 struct Field {
@@ -68,12 +67,8 @@ impl Field {
     async fn take(&self, read: &OpenBaoCluster, number: usize) -> bool {
         let (name, now) = (read.metadata.name.as_deref().unwrap(), Timestamp::now());
         if number == 0 {
-            let patch = json!({"status": {"operationLock": {
-                "operation": "Backup", "holder": THEIRS, "message": "backup job backup-c-20260320-030000",
-                "acquiredAt": now.to_string(), "renewedAt": now.to_string(),
-            }}});
             return won(
-                self.theirs.patch_status(name, &PatchParams::default(), &Patch::Merge(&patch)).await,
+                reference::take_lock(&self.theirs, name, "Backup", reference::BACKUP).await,
                 &[403, 409],
             );
         }
@@ -112,7 +107,10 @@ impl Field {
 
     fn signature(&self, number: usize) -> String {
         let ours = number.checked_sub(1).map(|at| &self.holders[at]);
-        ours.map_or_else(|| THEIRS.to_owned(), |holder| holder.operation.holder(&holder.name, &holder.uid))
+        ours.map_or_else(
+            || reference::BACKUP.to_owned(),
+            |holder| holder.operation.holder(&holder.name, &holder.uid),
+        )
     }
 }
 

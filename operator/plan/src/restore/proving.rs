@@ -46,7 +46,7 @@ pub(super) fn prove(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
     let n = proof_number(&seen.request);
     match n.map(|n| (n, judged(&seen.proof, n, draft))) {
         None => begin(seen, draft, 1),
-        Some((n, Judged::Over(since))) if draft.now().duration_since(since) >= pause(n) => {
+        Some((n, Judged::Over(since))) if is_due(seen, n, since, draft.now()) => {
             begin(seen, draft, n.saturating_add(1))
         }
         Some((_, Judged::Over(_))) => unknown(Waiting::Outcome, what),
@@ -110,6 +110,13 @@ fn at_work(seen: &Observed, n: u32, what: &str) -> Rung {
     }
 }
 
+/// After its pause; or at once when more can be proved than the last one could, which asked `since` then.
+fn is_due(seen: &Observed, n: u32, since: Timestamp, now: Timestamp) -> bool {
+    let marker = seen.restore.ticket.as_ref().and_then(|ticket| ticket.marker.as_ref());
+    let ends = marker.map(|marker| nothing_after(marker, seen.restore.pods.claimant_terminated));
+    now.duration_since(since) >= pause(n) || ends.is_some_and(|ends| since < ends && ends <= now)
+}
+
 fn pause(n: u32) -> SignedDuration {
     let doubled = FIRST_PAUSE.checked_mul(1 << n.saturating_sub(1).min(10)).unwrap_or(LONGEST_PAUSE);
     doubled.min(LONGEST_PAUSE)
@@ -118,13 +125,14 @@ fn pause(n: u32) -> SignedDuration {
 /// What a proof is to find out; none where the restore left no marker.
 pub(super) fn question(seen: &Observed, now: Timestamp) -> Option<task::Proof> {
     let marker = seen.restore.ticket.as_ref()?.marker.clone()?;
-    let nothing_on_its_way = nothing_on_its_way(&marker, seen.restore.pods.claimant_terminated, now);
+    let nothing_on_its_way = now >= nothing_after(&marker, seen.restore.pods.claimant_terminated);
     Some(task::Proof { marker, nothing_on_its_way })
 }
 
-fn nothing_on_its_way(marker: &Marker, terminated: Option<Timestamp>, now: Timestamp) -> bool {
-    now >= marker.not_applied_after.0
-        || terminated.is_some_and(|since| now.duration_since(since) >= AFTER_TERMINATION)
+/// From when on nothing of a POST is on its way.
+fn nothing_after(marker: &Marker, terminated: Option<Timestamp>) -> Timestamp {
+    let ended = terminated.and_then(|since| since.checked_add(AFTER_TERMINATION).ok());
+    ended.map_or(marker.not_applied_after.0, |ended| ended.min(marker.not_applied_after.0))
 }
 
 /// A human's word, once no pod is left, and nothing is on its way, that could make it untrue.

@@ -68,8 +68,25 @@ fn proofs_follow_each_other_at_growing_intervals() {
         proofs.resize(begun, second);
     }
     let pauses: Vec<i64> = proofs.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert_eq!(pauses, [15, 30, 60, 120, 240, 480, 600]);
-    assert_eq!(proof_number(&world.seen.request), Some(8));
+    // The last one after 30 minutes, when nothing can be on its way any more.
+    assert_eq!(pauses, [15, 30, 60, 120, 240, 480, 600, 255]);
+    assert_eq!(proof_number(&world.seen.request), Some(9));
+}
+
+/// Bug: the lock is kept for a pause of the proofs, though "not applied" can be proved already.
+#[test]
+fn a_proof_is_due_as_soon_as_more_can_be_proved() {
+    let mut world = silent();
+    world.seen.restore.pods.claimant_terminated = Some(start());
+    let mut begun = Vec::new();
+    for second in 0..100_i64 {
+        for _ in 0..8 {
+            world.look(start() + second.seconds());
+        }
+        let proofs = world.steps.iter().filter(|step| matches!(step, Step::CreateTicket(Stage::Prove(_))));
+        begun.resize(proofs.count(), second);
+    }
+    assert_eq!(begun, [0, 15, 45, 60]);
 }
 
 /// Bug: "not applied" while a POST may still be on its way.
