@@ -95,14 +95,17 @@ impl Nodes {
         Ok(())
     }
 
+    /// Whether a node says that it is sealed; one that says nothing does not.
+    pub(super) async fn is_sealed(&self, node: usize) -> bool {
+        let answer = self.http.get(format!("{}/sys/seal-status", self.urls[node])).send();
+        let status = async { answer.await.ok()?.json::<serde_json::Value>().await.ok() };
+        status.await.is_some_and(|status| status["sealed"] == true)
+    }
+
     /// Waits until a node says that it is sealed.
     pub(super) async fn wait_until_sealed(&self, node: usize) -> Result<(), OpenBaoError> {
-        let url = format!("{}/sys/seal-status", self.urls[node]);
-        wait(&self.name, "the node sealed", UNSEALED_WITHIN, async || {
-            let status: serde_json::Value = self.http.get(&url).send().await.ok()?.json().await.ok()?;
-            (status["sealed"] == true).then_some(())
-        })
-        .await
+        let sealed = async || self.is_sealed(node).await.then_some(());
+        wait(&self.name, "the node sealed", UNSEALED_WITHIN, sealed).await
     }
 
     /// The server that says that it leads, once one does.

@@ -145,6 +145,14 @@ impl Outside {
         Ok(nodes.wait_until_unsealed().await?)
     }
 
+    /// Whether a server says that it is sealed.
+    ///
+    /// # Errors
+    /// When their CA cannot be read.
+    pub async fn is_sealed(&self, node: usize) -> anyhow::Result<bool> {
+        Ok(self.first(self.nodes.len())?.is_sealed(node).await)
+    }
+
     /// Waits until a server is sealed.
     ///
     /// # Errors

@@ -4,12 +4,16 @@ use super::{Seal, Settings};
 use crate::control_plane::process::{Process, Program};
 use crate::openbao::OpenBao;
 use crate::openbao::configuration::Configuration;
+use anyhow::Context;
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 /// Measured: 0.2 s.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
+/// Far less than any of its steps takes.
+const LOOK: Duration = Duration::from_millis(5);
 /// Any state that a server can be in is an answer.
 const HEALTH: &str = "v1/sys/health?standbyok=true&sealedcode=200&uninitcode=200";
 
@@ -122,6 +126,20 @@ impl Node {
     /// When the file cannot be read.
     pub fn log(&self) -> std::io::Result<String> {
         std::fs::read_to_string(self.folder.join("logs/bao.log"))
+    }
+
+    /// Waits until it has written `text`, and tells within milliseconds.
+    ///
+    /// # Errors
+    /// When it has not in time, or its log cannot be read.
+    pub async fn logged(&self, text: &str) -> anyhow::Result<()> {
+        let logged = async {
+            while !self.log()?.contains(text) {
+                sleep(LOOK).await;
+            }
+            Ok(())
+        };
+        timeout(ANSWERS_WITHIN, logged).await.with_context(|| format!("its log never said {text:?}"))?
     }
 
     fn signal(&self, what: Signal) {
