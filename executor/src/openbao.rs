@@ -119,7 +119,9 @@ impl Node {
         let wrong = || OpenBaoError::Address(address.to_owned());
         let mut url = Url::parse(address).map_err(|_| wrong())?;
         let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
+        // What is known of cuts and read timeouts was seen with HTTP/1.1.
         let mut builder = Client::builder()
+            .http1_only()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()

@@ -1,6 +1,5 @@
 //! What to do next, as commands to copy.
 
-use api::names;
 use api::task::Task;
 use archive::Summary;
 use url::Url;
@@ -127,18 +126,6 @@ pub(crate) fn leave_sealed(address: &str) -> String {
     format!("# Do not unseal {address} before the outcome is known: its data may have diverged.")
 }
 
-/// While nobody knows.
-pub(crate) fn settle(task: &Task) -> String {
-    let request = &task.request;
-    format!(
-        "{} annotate openbaorestore {} {}={}/applied   # or /not-applied, once you have compared the data",
-        kubectl(task),
-        request.name,
-        names::OUTCOME,
-        request.uid
-    )
-}
-
 /// Namespace and name of the pod behind `<pod>.<service>.<namespace>.svc`.
 fn pod(address: &str) -> Option<(String, String)> {
     let url = Url::parse(address).ok()?;
@@ -182,7 +169,5 @@ mod tests {
             anew.contains("get openbaorestore a ") && anew.contains("correct spec.source.key,"),
             "{anew}"
         );
-        let settle = settle(&task);
-        assert!(settle.contains("annotate openbaorestore a openbao.org/outcome=uid/applied "), "{settle}");
     }
 }

@@ -175,7 +175,9 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        // Ranges of one connection of HTTP/2 would wait for each other.
         let builder = reqwest::Client::builder()
+            .http1_only()
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT)

@@ -27,6 +27,7 @@ static NAMESPACES: AtomicU32 = AtomicU32::new(1);
 #[derive(Debug)]
 pub struct Cluster {
     child: Child,
+    program: PathBuf,
     folder: PathBuf,
     tools: PathBuf,
     environment: Vec<(String, String)>,
@@ -81,7 +82,8 @@ impl Cluster {
         child.wait_until_ready(show);
         let text = std::fs::read_to_string(folder.join("env")).unwrap_or_default();
         let tools = tools::find(|_| ()).unwrap_or_else(|error| panic!("{error}"));
-        Self { child, folder, tools: tools.folder().to_owned(), environment: environment::parse(&text) }
+        let (program, tools) = (program.to_owned(), tools.folder().to_owned());
+        Self { child, program, folder, tools, environment: environment::parse(&text) }
     }
 
     /// Waits until the cluster ends by itself, as by Ctrl-C.
@@ -95,7 +97,13 @@ impl Cluster {
         &self.folder
     }
 
-    /// Where a tool of the cluster is.
+    /// The program that runs it.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Where a program that the cluster is made of is.
     #[must_use]
     pub fn tool(&self, name: &str) -> PathBuf {
         self.tools.join(name)

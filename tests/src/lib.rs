@@ -4,7 +4,7 @@
 pub mod acts;
 pub mod cluster;
 pub mod control_plane;
-pub mod counting_proxy;
+pub mod fault_proxy;
 pub mod harness;
 pub mod line;
 pub mod node;

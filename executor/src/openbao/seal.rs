@@ -35,6 +35,8 @@ mod tests {
         let same = r#"{"errors":["1 error occurred:\n\t* failed to read snapshot file: failed checking integrity of snapshot: hash check failed for \"state.bin\"\n\n"]}"#;
         assert_eq!(judge_seal(&answer(400, &format!(r#"{{"errors":["{other}"]}}"#))), Seal::Other);
         assert_eq!(judge_seal(&answer(400, other)), Seal::Other);
+        let auto = "could not verify hash file, possibly the snapshot is using a different autoseal key; use the snapshot-force API to bypass this check";
+        assert_eq!(judge_seal(&answer(400, &format!(r#"{{"errors":["{auto}"]}}"#))), Seal::Other);
         assert_eq!(judge_seal(&answer(500, same)), Seal::Same);
         for (status, text) in [(204, ""), (400, same), (500, other), (403, "permission denied"), (503, "")] {
             assert!(matches!(judge_seal(&answer(status, text)), Seal::Inconclusive(_)), "{status}");

@@ -58,7 +58,7 @@ impl Fault for Undone {
         match self {
             Self::NothingSent(_) | Self::NotApplied(_) => steps::new_request(task, None),
             Self::Cut(_, setting) => steps::read_timeout(setting),
-            Self::Unknown(..) => steps::settle(task),
+            Self::Unknown(..) => steps::status(task.cluster.addresses.first().map_or("", String::as_str)),
         }
     }
 }
@@ -128,8 +128,8 @@ fn unknown(mut findings: Findings, done: &Done<'_>) -> Report {
         let stays = !all && server.address == done.leader;
         findings.next_steps.push(if stays { steps::leave_sealed(&server.address) } else { unseal(server) });
     }
-    findings.next_steps.extend(addresses.iter().map(|address| steps::status(address)));
     findings.fault(done.task, &undone);
+    findings.next_steps.extend(addresses.iter().skip(1).map(|address| steps::status(address)));
     findings.stage(ConditionType::Applied, None, Reason::OutcomeUnknown, undone.to_string());
     findings.ended(Outcome::Unknown)
 }

@@ -2,7 +2,7 @@
 
 use super::conclude::{self, Done};
 use super::prepare::{Prepared, prepare};
-use super::{leave, lost};
+use super::{cancelled, leave, lost, termination};
 use crate::args::Args;
 use crate::clock::Moment;
 use crate::openbao::setting;
@@ -17,7 +17,7 @@ use api::task::{Outcome, Report, Task};
 use plan::proof::{Post, Verdict};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 /// How long proof is looked for, whatever was left of the time for the whole: the pod's deadline leaves that.
 const LEAST_PROOF: Duration = Duration::from_mins(2);
@@ -26,12 +26,9 @@ const LONGEST_PROOF: Duration = Duration::from_mins(10);
 
 /// Restores. A termination before the claim cancels; after it the restore goes on to its end.
 pub(super) async fn restore(task: &Task, args: &Args) -> Report {
-    let mut termination = match signal(SignalKind::terminate()) {
+    let mut termination = match termination() {
         Ok(termination) => termination,
-        Err(error) => {
-            let message = format!("The pod cannot be told to end: {error}. Nothing was touched.");
-            return report::ended(Outcome::Failed, Reason::JobFailed, message);
-        }
+        Err(report) => return report,
     };
     let mut ticket = match Ticket::open(task, args).await {
         Ok(ticket) => ticket,
@@ -125,11 +122,6 @@ async fn apply(
     }
     let cut = sent.was_cut().then(|| setting(pinned.size));
     conclude::conclude(findings, &Done { task, post: told, proof, leader: &mark.leader, cut })
-}
-
-fn cancelled() -> Report {
-    let message = "The pod was told to end before it had claimed its ticket. Nothing was touched.";
-    report::ended(Outcome::Failed, Reason::Cancelled, message.to_owned())
 }
 
 fn unchecked() -> Report {

@@ -30,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) committed: u64,
     pub(crate) applied: u64,
     pub(crate) version: &'static str,
+    /// Kind of its seal.
+    pub(crate) seal: &'static str,
     /// Status of the lookup of a marker.
     pub(crate) marker: u16,
     /// The answer to the token's question for itself.
@@ -67,6 +69,7 @@ impl Server {
             committed: 9,
             applied: 9,
             version: "2.7.2",
+            seal: "shamir",
             marker: 200,
             token: (200, json!({"type": "service", "ttl": 3600, "renewable": false})),
             login: (200, json!({"client_token": "s.t", "token_type": "service", "lease_duration": 900})),
@@ -82,7 +85,7 @@ impl Server {
                 200,
                 json!({"initialized": true, "sealed": self.sealed, "version": self.version, "cluster_id": "ours"}),
             ),
-            "sys/seal-status" => json(200, json!({"type": "shamir", "sealed": self.sealed})),
+            "sys/seal-status" => json(200, json!({"type": self.seal, "sealed": self.sealed})),
             _ if self.sealed => json(503, json!({"errors": ["Vault is sealed"]})),
             "sys/leader" => json(
                 200,

@@ -1,6 +1,6 @@
 //! Makes a tool: Go packages are built, Python packages installed into a scratch folder.
 
-use super::pins::{self, Source, Tool};
+use super::pins::{Source, Tool};
 use super::{ToolsError, at};
 use std::path::Path;
 use std::process::Command;
@@ -17,9 +17,9 @@ pub(super) fn build(tool: &Tool, version: &str, to: &Path) -> Result<(), ToolsEr
             check_go()?;
             go_build(package, version_variable, version, to)
         }
-        Source::Python { package, path } => {
+        Source::Python { path, file, .. } => {
             check_pip()?;
-            pip_install(tool.name, package, path, to)
+            pip_install(tool.name, path, file, to)
         }
     }
 }
@@ -39,17 +39,15 @@ fn go_build(package: &str, variable: &str, version: &str, to: &Path) -> Result<(
     run(command)
 }
 
-fn pip_install(name: &'static str, package: &str, path: &str, to: &Path) -> Result<(), ToolsError> {
-    let (scratch, requirement) = (to.with_extension("scratch"), to.with_extension("txt"));
-    std::fs::write(&requirement, pins::requirement(package)).map_err(at(&requirement))?;
+fn pip_install(name: &'static str, path: &str, requirements: &str, to: &Path) -> Result<(), ToolsError> {
+    let scratch = to.with_extension("scratch");
     let mut command = Command::new("python3");
     command.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]);
-    command.args(["--require-hashes", "--requirement"]).arg(&requirement);
+    command.args(["--require-hashes", "--requirement"]).arg(Path::new(FOLDER).join(requirements));
     command.arg("--upgrade").arg("--target").arg(&scratch);
     command.env("PIP_ROOT_USER_ACTION", "ignore");
     run(command)?;
     std::fs::rename(scratch.join(path), to).map_err(|_| ToolsError::Absent(name))?;
-    std::fs::remove_file(&requirement).map_err(at(&requirement))?;
     std::fs::remove_dir_all(&scratch).map_err(at(&scratch))
 }
 

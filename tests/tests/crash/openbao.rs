@@ -5,7 +5,7 @@ use crate::support::cluster;
 use api::Phase;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::counting_proxy::CountingProxy;
+use tests::fault_proxy::FaultProxy;
 use tests::harness::{sample, some_of};
 use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
@@ -27,7 +27,7 @@ fn stored(kind: &str, name: &str) -> Value {
 }
 
 /// The cluster `solo` once more, reached through the proxy.
-fn register(proxy: &CountingProxy) {
+fn register(proxy: &FaultProxy) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "proxied-ca", "namespace": NAMESPACE},
         "stringData": {"ca.crt": proxy.authority}
@@ -55,7 +55,7 @@ async fn finished(name: &str) -> Value {
 /// One restore on which somebody dies, or nobody. What it says is what OpenBao has.
 async fn told_true(
     scenario: &Scenario<'_>,
-    proxy: &CountingProxy,
+    proxy: &FaultProxy,
     name: &str,
     death: Option<Death>,
 ) -> Seen<Value> {
@@ -87,7 +87,7 @@ async fn told_true(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_dies_openbao_is_restored_once_or_not_at_all() {
     let scenario = Scenario::prepare(cluster(), "solo").await.unwrap();
-    let proxy = CountingProxy::start(&cluster().openbao("solo")).await.unwrap();
+    let proxy = FaultProxy::start(&cluster().openbao("solo")).await.unwrap();
     register(&proxy);
     scenario.write("kept").await.unwrap();
     scenario.put(KEY, scenario.snapshot().await.unwrap()).await.unwrap();

@@ -75,13 +75,12 @@ async fn all_well_is_told_stage_by_stage() {
 /// Bug: one problem hides the others, so that a request is mended and refused one by one.
 #[tokio::test]
 async fn all_problems_come_at_once_each_with_a_command() {
-    let mut lab = Lab::new().await;
+    let lab = Lab::new().await;
     lab.manifest(|manifest| manifest["index"] = json!(7));
     lab.bao.server(0, |leader| {
         leader.dry_run = OTHER_KEYS;
         leader.version = "2.6.1";
     });
-    lab.task.sha256 = None;
     let report = lab.report().await;
     let found = [Reason::ManifestMismatch, Reason::ServerOlder, Reason::SealMismatch];
     assert_eq!((report.outcome, &reasons(&report)[..]), (Outcome::Refused, &found[..]));
@@ -145,6 +144,19 @@ async fn only_service_tokens_are_taken() {
     lab.bao.server(0, |leader| leader.login.1["token_type"] = json!("batch"));
     let report = lab.report().await;
     assert_eq!((reasons(&report), field(&report).as_str()), (vec![Reason::BatchToken], "spec.jwtAuthRole"));
+}
+
+/// Bug: an answer that tells nothing counts as the same keys, or as others; or another kind of seal is overlooked.
+#[tokio::test]
+async fn a_dry_run_without_a_verdict_is_told_as_such() {
+    let lab = Lab::new().await;
+    lab.bao.server(0, |leader| leader.dry_run = (503, "busy"));
+    let report = lab.report().await;
+    assert_eq!(report.outcome, Outcome::Done);
+    assert_eq!(stage(&report, ConditionType::SealCompatible), Some((None, Reason::SealUnknown)));
+    lab.bao.server(0, |leader| leader.seal = "static");
+    let report = lab.report().await;
+    assert_eq!((report.outcome, reasons(&report)), (Outcome::Refused, vec![Reason::SealMismatch]));
 }
 
 /// Bug: the handler of a server with a static seal panics on an archive without a sealed list; or `-force` is probed.
