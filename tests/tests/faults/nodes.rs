@@ -60,13 +60,13 @@ const OTHERS: [Case; 10] = [
     case("alone-soon", Point::Answer, Fault::Alone(Since::Soon)),
     case("stepped-down-during", Point::Half, Fault::SteppedDown),
     case("replaced-after", Point::Answer, Fault::Replaced),
-    case("killed-before", Point::Head, Fault::Killed),
-    case("killed-during", Point::Half, Fault::Killed),
-    case("killed-after", Point::Answer, Fault::Killed),
-    case("killed-later", Point::Answer, Fault::KilledLater),
-    case("frozen-before", Point::Head, Fault::Frozen),
-    case("frozen-during", Point::Half, Fault::Frozen),
-    case("frozen-after", Point::Answer, Fault::Frozen),
+    case("leader-killed-before", Point::Head, Fault::Killed),
+    case("leader-killed-during", Point::Half, Fault::Killed),
+    case("leader-killed-after", Point::Answer, Fault::Killed),
+    case("leader-killed-later", Point::Answer, Fault::KilledLater),
+    case("leader-frozen-before", Point::Head, Fault::Frozen),
+    case("leader-frozen-during", Point::Half, Fault::Frozen),
+    case("leader-frozen-after", Point::Answer, Fault::Frozen),
 ];
 
 /// Values that make 0.3 s of installing.

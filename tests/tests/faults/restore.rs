@@ -4,7 +4,6 @@ use crate::site::{KEPT, LOST, Site, eventually, namespace};
 use api::conditions::Reason;
 use api::{OpenBaoCluster, OpenBaoRestore, Phase, names};
 use futures::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
@@ -110,13 +109,6 @@ impl Restore {
             (!inner.is_empty() && inner.iter().all(|process| is_stopped(process))).then_some(())
         })
         .await;
-    }
-
-    /// Whether its executor may not begin to send any more: 10 s after its claim.
-    pub(crate) async fn is_too_late_to_begin(&self) -> bool {
-        let ticket: Lease = self.objects().get(&names::restore_job(&self.name)).await.unwrap();
-        let claimed = ticket.spec.unwrap().acquire_time.unwrap().0;
-        Timestamp::now().duration_since(claimed) > SignedDuration::from_secs(10)
     }
 
     /// Holds as soon as a pod has claimed its ticket.
