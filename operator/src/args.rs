@@ -1,5 +1,6 @@
 //! Flags, each also an environment variable where Kubernetes fills it in.
 
+use rules::address::Networks;
 use std::net::{IpAddr, SocketAddr};
 
 /// Watches, decides, acts, reports: the operator of OpenBao Recovery.
@@ -33,6 +34,10 @@ pub(crate) struct Args {
     /// Our `MutatingWebhookConfiguration`.
     #[arg(long)]
     pub(crate) mutating_webhook: String,
+    /// Networks that stores may be in, comma separated, as the webhook is told; without this flag, every public and
+    /// private one.
+    #[arg(long, value_name = "CIDRS", default_value = "")]
+    pub(crate) storage_allow_cidrs: Networks,
 }
 
 impl Args {

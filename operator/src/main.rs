@@ -74,7 +74,9 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         leadership: leadership.clone(),
         recorder: recorder.clone(),
     };
-    let restores = restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder);
+    let networks = args.storage_allow_cidrs.clone();
+    let restores =
+        restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder, networks);
     let health = health::bind(&args, readiness, metrics, stop.clone()).await?;
 
     let candidate = elector.run(vacate.clone());

@@ -13,6 +13,7 @@ mod report;
 mod services;
 mod stop;
 
+pub use install::STORAGE_NETWORKS;
 pub use lock::Down;
 pub use services::OpenBaoChoice;
 
@@ -144,6 +145,13 @@ pub fn prepare(options: Options) -> Result<Prepared, ClusterError> {
 /// Builds all programs of the workspace beside the running one.
 pub fn build_programs() -> Result<(), ClusterError> {
     Programs::beside_us()?.build()
+}
+
+/// Builds them beside `program`, which a test binary knows as `env!("CARGO_BIN_EXE_cluster")`, and gives the one named.
+pub fn built(program: &Path, name: &str) -> Result<PathBuf, ClusterError> {
+    let programs = Programs::beside(program);
+    programs.build()?;
+    Ok(programs.program(name))
 }
 
 /// Ends the cluster of a folder, if one runs there, and waits for its end.

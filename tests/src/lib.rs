@@ -4,6 +4,7 @@
 pub mod acts;
 pub mod cluster;
 pub mod control_plane;
+pub mod corpus;
 pub mod fault_proxy;
 pub mod harness;
 pub mod line;

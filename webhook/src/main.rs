@@ -1,7 +1,9 @@
-//! The admission webhook. It has no Kubernetes credentials: a verdict depends on the review and the flags alone.
+//! The law of admission at two doors: for the API server, and for files. Neither has Kubernetes credentials: a verdict
+//! depends on what is judged and the flags alone.
 
 mod args;
 mod certificate;
+mod check;
 mod health;
 mod metrics;
 mod review;
@@ -9,12 +11,14 @@ mod routes;
 mod tls;
 
 use anyhow::Context;
-use args::Args;
+use args::{Args, ServeArgs};
 use certs::reload::Resolver;
 use clap::Parser;
 use health::Health;
 use jiff::Timestamp;
 use metrics::Metrics;
+use review::Settings;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -27,9 +31,15 @@ use tracing_subscriber::EnvFilter;
 /// pod's address would refuse its user's request.
 const ENDPOINTS_LAG: Duration = Duration::from_secs(3);
 
+fn main() -> anyhow::Result<ExitCode> {
+    match Args::parse() {
+        Args::Check(args) => Ok(check::run(&args)),
+        Args::Serve(args) => start(args).map(|()| ExitCode::SUCCESS),
+    }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+async fn start(args: ServeArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
     rustls::crypto::aws_lc_rs::default_provider()
@@ -39,7 +49,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Serves until SIGTERM or SIGINT; the end of any part is the end of all.
-async fn serve(args: Args) -> anyhow::Result<()> {
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let resolver = Arc::new(Resolver::new(Timestamp::now));
     let metrics = Arc::new(Metrics::new());
@@ -47,7 +57,9 @@ async fn serve(args: Args) -> anyhow::Result<()> {
 
     let admission = listen(args.address()).await?;
     let probes = listen(args.health_address()).await?;
-    let routes = routes::routes(args.installation(), Arc::clone(&metrics));
+    let settings =
+        Settings { installation: args.installation(), networks: args.common.storage_allow_cidrs.clone() };
+    let routes = routes::routes(settings, Arc::clone(&metrics));
     let files =
         certificate::Files::new(args.tls_dir, Arc::clone(&resolver), metrics.certificate_expiry.clone());
     let tls = tls::acceptor(Arc::clone(&resolver));

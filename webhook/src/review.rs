@@ -7,7 +7,8 @@ use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, META_API_VERSION_V1, Operation, SerializePatchError,
 };
 use kube::core::response::{Status, StatusCause, StatusDetails};
-use rules::{Installation, Kind, Subject, Verdict, defaults, judge};
+use rules::address::Networks;
+use rules::{Finding, Installation, Kind, Subject, Verdict, defaults, judge};
 use serde_json::Value;
 
 /// The route that a review came in by.
@@ -17,6 +18,15 @@ pub(crate) enum Door {
     Mutate,
     /// Refuses, fills in nothing.
     Validate,
+}
+
+/// What answers depend on beside the review.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// What is filled in.
+    pub(crate) installation: Installation,
+    /// What stores may be called.
+    pub(crate) networks: Networks,
 }
 
 /// What goes back, and what it came to.
@@ -48,7 +58,7 @@ impl From<serde_json::Error> for Malformed {
 }
 
 /// Answers a review. Anything but the creation or update of one of our objects itself passes.
-pub(crate) fn answer(door: Door, body: &[u8], installation: &Installation) -> Result<Answer, Malformed> {
+pub(crate) fn answer(door: Door, body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
     let review: AdmissionReview<DynamicObject> = serde_json::from_slice(body)?;
     if review.types.api_version != META_API_VERSION_V1 {
         return Err(Malformed::NotARequest);
@@ -63,10 +73,12 @@ pub(crate) fn answer(door: Door, body: &[u8], installation: &Installation) -> Re
     };
     let (new, old) = objects(&request)?;
     let (response, verdict) = match door {
-        Door::Mutate => (fill(response, judged, &new, old.as_ref(), installation)?, Verdict::default()),
+        Door::Mutate => {
+            (fill(response, judged, &new, old.as_ref(), &settings.installation)?, Verdict::default())
+        }
         Door::Validate => {
             let namespace = request.namespace.as_deref().unwrap_or_default();
-            let verdict = judge(&Subject::new(judged, namespace, &new, old.as_ref()));
+            let verdict = judge(&Subject::new(judged, namespace, &new, old.as_ref(), &settings.networks));
             (tell(response, judged, &request, &verdict), verdict)
         }
     };
@@ -111,7 +123,7 @@ fn tell(
     verdict: &Verdict,
 ) -> AdmissionResponse {
     if !verdict.warnings.is_empty() {
-        response.warnings = Some(verdict.warnings.clone());
+        response.warnings = Some(verdict.warnings.iter().map(Finding::to_string).collect());
     }
     if !verdict.is_refused() {
         return response;
@@ -134,7 +146,7 @@ fn tell(
 }
 
 fn causes(verdict: &Verdict) -> Vec<StatusCause> {
-    let cause = |violation: &rules::Violation| StatusCause {
+    let cause = |violation: &Finding| StatusCause {
         reason: violation.reason.as_str().to_owned(),
         message: violation.message.clone(),
         field: violation.field.clone(),

@@ -1,14 +1,14 @@
 //! The two routes of the admission server.
 
 use crate::metrics::{Metrics, Outcome};
-use crate::review::{self, Answer, Door, Malformed};
+use crate::review::{self, Answer, Door, Malformed, Settings};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
-use rules::{Installation, Kind};
+use rules::Kind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -25,18 +25,18 @@ const REVIEWS: usize = 16;
 /// What every review needs.
 #[derive(Clone, Debug)]
 struct Desk {
-    installation: Arc<Installation>,
+    settings: Arc<Settings>,
     metrics: Arc<Metrics>,
     seats: Arc<Semaphore>,
 }
 
 /// `/mutate` and `/validate`.
-pub(crate) fn routes(installation: Installation, metrics: Arc<Metrics>) -> Router {
+pub(crate) fn routes(settings: Settings, metrics: Arc<Metrics>) -> Router {
     let seats = Arc::new(Semaphore::new(REVIEWS));
     Router::new()
         .route("/mutate", post(async |State(desk), request| handle(desk, Door::Mutate, request).await))
         .route("/validate", post(async |State(desk), request| handle(desk, Door::Validate, request).await))
-        .with_state(Desk { installation: Arc::new(installation), metrics, seats })
+        .with_state(Desk { settings: Arc::new(settings), metrics, seats })
 }
 
 async fn handle(desk: Desk, door: Door, request: Request) -> Response {
@@ -53,8 +53,8 @@ async fn handle(desk: Desk, door: Door, request: Request) -> Response {
             return refusal(StatusCode::REQUEST_TIMEOUT, "the review did not arrive in time");
         }
     };
-    let installation = Arc::clone(&desk.installation);
-    let judged = isolated(move || review::answer(door, &body, &installation)).await;
+    let settings = Arc::clone(&desk.settings);
+    let judged = isolated(move || review::answer(door, &body, &settings)).await;
     respond(&desk.metrics, door, judged)
 }
 

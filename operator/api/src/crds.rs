@@ -35,6 +35,13 @@ fn restore_definition() -> Result<Value, serde_json::Error> {
     Ok(crd)
 }
 
+/// The schema of a custom resource, as its definition has it.
+#[must_use]
+pub fn schema<K: CustomResourceExt>() -> Value {
+    let crd = serde_json::to_value(K::crd()).map(|crd| definition(&crd)).unwrap_or_default();
+    crd.pointer("/spec/versions/0/schema/openAPIV3Schema").cloned().unwrap_or_default()
+}
+
 fn definition(crd: &Value) -> Value {
     let mut crd = crd.clone();
     if let Some(schema) = crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema") {

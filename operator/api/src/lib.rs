@@ -6,10 +6,12 @@ pub mod backup;
 pub mod cluster;
 pub mod conditions;
 pub mod crds;
+pub mod duration;
 pub mod intent;
 pub mod lock;
 pub mod names;
 pub mod restore;
+pub mod schedule;
 pub mod target;
 pub mod task;
 

@@ -27,6 +27,7 @@ use observe::Look;
 pub(crate) use observe::Reader;
 use plan::restore::{Step, Waiting, plan};
 use report::Reporting;
+use rules::address::Networks;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,7 @@ pub(crate) struct Restores {
     leadership: Leadership,
     reporting: Reporting,
     tracks: Tracks,
+    networks: Networks,
 }
 
 impl Restores {
@@ -83,6 +85,7 @@ impl Restores {
         leadership: Leadership,
         metrics: Arc<Metrics>,
         recorder: Recorder,
+        networks: Networks,
     ) -> Self {
         Self {
             client: client.clone(),
@@ -90,6 +93,7 @@ impl Restores {
             leadership,
             reporting: Reporting::new(client, recorder),
             tracks: Tracks::new(metrics),
+            networks,
         }
     }
 
@@ -123,7 +127,8 @@ impl Restores {
     /// One look, and what follows from it.
     async fn look(&self, key: &Key) -> Result<Action, RestoreError> {
         let (namespace, name) = key;
-        let Some(mut look) = Box::pin(observe::look(&self.client, namespace, name)).await? else {
+        let Some(mut look) = Box::pin(observe::look(&self.client, &self.networks, namespace, name)).await?
+        else {
             self.tracks.forget(key);
             return Ok(Action::await_change());
         };

@@ -11,6 +11,7 @@ use kube::api::{Api, DynamicObject};
 use kube::{Client, CustomResourceExt};
 use plan::restore::{Observed, Run, proof_number};
 pub(crate) use reader::Reader;
+use rules::address::Networks;
 use rules::{Kind, Subject};
 use serde_json::Value;
 
@@ -24,7 +25,12 @@ pub(super) struct Look {
 }
 
 /// Looks at a request and all that concerns it; none when it is gone.
-pub(super) async fn look(client: &Client, namespace: &str, name: &str) -> Result<Option<Look>, RestoreError> {
+pub(super) async fn look(
+    client: &Client,
+    networks: &Networks,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Look>, RestoreError> {
     let restores =
         Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &OpenBaoRestore::api_resource());
     let Some(object) = restores.get_opt(name).await? else { return Ok(None) };
@@ -50,7 +56,7 @@ pub(super) async fn look(client: &Client, namespace: &str, name: &str) -> Result
     )?;
     let (rival, rival_ticket) = reader.rival(cluster.as_ref(), &uid).await?;
     let seen = Observed {
-        judgement: judgement(&raw, &request, namespace),
+        judgement: judgement(&raw, &request, namespace, networks),
         namespace_terminating: home.is_none_or(|home| home.metadata.deletion_timestamp.is_some()),
         request,
         cluster,
@@ -63,8 +69,8 @@ pub(super) async fn look(client: &Client, namespace: &str, name: &str) -> Result
 }
 
 /// What the law has against the request as it was created, and what admission would have filled in.
-fn judgement(raw: &Value, request: &OpenBaoRestore, namespace: &str) -> Option<String> {
-    let verdict = rules::judge(&Subject::new(Kind::Restore, namespace, raw, None));
+fn judgement(raw: &Value, request: &OpenBaoRestore, namespace: &str, networks: &Networks) -> Option<String> {
+    let verdict = rules::judge(&Subject::new(Kind::Restore, namespace, raw, None, networks));
     if verdict.is_refused() {
         return Some(format!("The request breaks the rules of admission: {}.", verdict.message()));
     }
@@ -93,7 +99,9 @@ mod tests {
             "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore", "metadata": {"name": "r"},
             "spec": {"cluster": "c", "jwtAuthRole": "r", "source": {"key": "k", "target": {"bucket": "bucket"}}}
         });
-        let judged = |raw: &Value| judgement(raw, &serde_json::from_value(raw.clone()).unwrap(), "n");
+        let networks = Networks::default();
+        let judged =
+            |raw: &Value| judgement(raw, &serde_json::from_value(raw.clone()).unwrap(), "n", &networks);
         let message = judged(&raw).unwrap();
         assert!(message.contains("spec.executorImage and spec.audience"), "{message}");
         raw["spec"]["image"] = json!("i");

@@ -6,6 +6,8 @@ use std::path::Path;
 use tokio::process::Command;
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart");
+/// What stores may be called: loopback, where everything of this cluster listens, and one more.
+pub const STORAGE_NETWORKS: &str = "127.0.0.0/8,10.0.0.0/8";
 /// Name of the release, and of its namespace.
 const RELEASE: &str = "openbao-recovery";
 
@@ -15,6 +17,7 @@ pub(super) async fn chart(tools: &Tools, kubeconfig: &Path, home: &Path) -> Resu
     command.args(["install", RELEASE, CHART, "--namespace", RELEASE, "--create-namespace"]);
     command.args(["--wait", "--timeout", "120s"]);
     command.arg("--set").arg(format!("image.repository={},image.tag={}", images::REPOSITORY, images::TAG));
+    command.arg("--set").arg(format!("storage.allowCIDRs={{{STORAGE_NETWORKS}}}"));
     // The node has no right to listen on ports below 1024.
     command.args(["--set", "webhook.service.port=8443"]);
     command.env("KUBECONFIG", kubeconfig);

@@ -19,9 +19,12 @@ impl Programs {
     /// The running program's folder.
     pub(super) fn beside_us() -> Result<Self, ClusterError> {
         let us = Path::new("/proc/self/exe");
-        let cluster = std::env::current_exe().map_err(io_error(us))?;
-        let folder = cluster.parent().unwrap_or(us).to_owned();
-        Ok(Self { folder, cluster })
+        Ok(Self::beside(&std::env::current_exe().map_err(io_error(us))?))
+    }
+
+    /// The folder of the program `cluster`.
+    pub(super) fn beside(cluster: &Path) -> Self {
+        Self { folder: cluster.parent().unwrap_or(cluster).to_owned(), cluster: cluster.to_owned() }
     }
 
     /// The program `name`.

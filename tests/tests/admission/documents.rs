@@ -2,14 +2,28 @@
 
 use crate::support::{Upgraded, alone, cluster, undisturbed};
 use serde_json::Value;
+use tests::corpus::merge;
 
 const CONCEPT: &str = include_str!("documents/restore-concept.yaml");
 const OVERVIEW: &str = include_str!("documents/restore-overview.yaml");
 const EXAMPLE: &str = include_str!("../../../deploy/examples/restore.yaml");
 
+const BY_JWT: &str = include_str!("documents/cluster-jwt.yaml");
+const BY_TOKEN: &str = include_str!("documents/cluster-token.yaml");
+/// Each is a part of a manifest, and is merged onto a whole one.
+const FRAGMENTS: [&str; 4] = [
+    include_str!("documents/fragment-self-init.yaml"),
+    include_str!("documents/fragment-retention.yaml"),
+    include_str!("documents/fragment-performance.yaml"),
+    include_str!("documents/fragment-pre-upgrade.yaml"),
+];
+/// Stands in a fragment for what the whole manifest has there.
+const PLACEHOLDER: &str = "{ ... }";
+
 fn admitted(manifest: &str) -> Value {
     let _ = cluster().kubectl(&["create", "namespace", "security"], None);
-    let output = cluster().kubectl(&["apply", "--dry-run=server", "-o", "json", "-f", "-"], Some(manifest));
+    let arguments = ["apply", "--dry-run=server", "-n", "security", "-o", "json", "-f", "-"];
+    let output = cluster().kubectl(&arguments, Some(manifest));
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
     serde_json::from_str(&output.stdout).unwrap()
 }
@@ -19,6 +33,22 @@ async fn a_request_with_a_role_is_admitted_as_written() {
     let _guard = undisturbed().await;
     for manifest in [CONCEPT, EXAMPLE] {
         assert_eq!(admitted(manifest)["spec"]["jwtAuthRole"], "openbao-operator-restore");
+    }
+}
+
+#[tokio::test]
+async fn backups_are_admitted_as_written_and_with_each_fragment() {
+    let _guard = undisturbed().await;
+    for whole in [BY_JWT, BY_TOKEN] {
+        admitted(whole);
+        let mut all: Value = serde_saphyr::from_str(whole).unwrap();
+        for fragment in FRAGMENTS {
+            merge(&mut all, &serde_saphyr::from_str(&fragment.replace(PLACEHOLDER, "{}")).unwrap());
+            let stored = admitted(&all.to_string());
+            assert_eq!(stored["spec"]["selfInit"], all["spec"]["selfInit"], "carried unread");
+        }
+        assert_eq!(all["spec"]["backup"]["retention"]["maxAge"], "168h");
+        assert_eq!(all["spec"]["upgrade"]["preUpgradeSnapshot"], true);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is filled in where a restore leaves it out: only what depends on the installation. Constants are in the schema.
 
+use crate::schema::prepared;
 use crate::subject::Kind;
 use serde_json::Value;
 
@@ -50,9 +51,17 @@ pub fn defaults(kind: Kind, new: &Value, old: Option<&Value>, installation: &Ins
         .collect()
 }
 
+/// The object as it would be stored, from the one that somebody wrote: with all that the API server fills in, and then
+/// the mutating webhook.
+#[must_use]
+pub fn stored(kind: Kind, written: &Value, old: Option<&Value>, installation: &Installation) -> Value {
+    let prepared = prepared(kind, written);
+    filled(&prepared, &defaults(kind, &prepared, old, installation))
+}
+
 /// The object with its additions.
 #[must_use]
-pub fn filled(object: &Value, additions: &[Addition]) -> Value {
+pub(crate) fn filled(object: &Value, additions: &[Addition]) -> Value {
     let mut object = object.clone();
     if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
         for Addition { field, value } in additions {

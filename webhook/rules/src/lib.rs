@@ -2,21 +2,27 @@
 //! installation are filled in by [`defaults`]. Nothing here reads the world, so the webhook, `webhook check` and the
 //! operator's second look give the same verdict.
 
+pub mod address;
+mod backup;
+mod change;
+mod connection;
 mod defaults;
-mod identity;
-mod immutability;
-mod references;
+mod endpoint;
+mod login;
+mod look;
+mod names;
+mod part;
 mod request;
-mod shape;
+mod schema;
+mod store;
 mod subject;
 mod table;
-mod target;
 #[cfg(test)]
 mod tests;
 mod text;
 mod verdict;
 
-pub use defaults::{Addition, Installation, defaults, filled};
+pub use defaults::{Addition, Installation, defaults, stored};
 pub use subject::{Kind, Subject};
-pub use table::{RULES, Rule, Stage, judge};
-pub use verdict::{CauseReason, Verdict, Violation};
+pub use table::{RULES, Rule, Weight, judge};
+pub use verdict::{Finding, Reason, Verdict};

@@ -1,6 +1,11 @@
-//! What a verdict depends on: the object, the one before, and their namespace.
+//! What a verdict depends on: the object, the one before, their namespace, and the networks of the installation.
 
-use api::{BackupSpec, Connection, OpenBaoRestoreSpec, StorageTarget, TokenReference};
+use crate::address::Networks;
+use crate::change::same;
+use crate::look::{Address, Door, Initialisation, Login, Request, Secret};
+use crate::part::Part;
+use crate::schema;
+use api::{BackupSpec, Connection, OpenBaoRestoreSpec, SecretReference, StorageTarget, TokenReference};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,126 +34,213 @@ impl Kind {
             Self::Cluster => "OpenBaoCluster",
         }
     }
+
+    /// The parts of an object that are judged, each on its own, and only where it is new.
+    const fn parts(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Restore => &[("spec", "/spec")],
+            Self::Cluster => &[
+                ("spec.backup", "/spec/backup"),
+                ("spec.restore", "/spec/restore"),
+                ("spec.connection", "/spec/connection"),
+            ],
+        }
+    }
 }
 
-/// The parts of a cluster's `spec` that are judged, each on its own, and only where it is new.
-const CLUSTER_PARTS: [(&str, &str); 3] = [
-    ("spec.backup", "/spec/backup"),
-    ("spec.restore", "/spec/restore"),
-    ("spec.connection", "/spec/connection"),
-];
-
-/// An object to be judged: as it was sent, and parsed where it parses.
+/// An object to be judged: as it was sent, and parsed where it parses. Of one that is being deleted, or that stays as
+/// it is, nothing is looked at: an old object must never get stuck on a new rule.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) namespace: &'a str,
-    pub(crate) new: &'a Value,
-    pub(crate) old: Option<&'a Value>,
-    pub(crate) restore: Option<OpenBaoRestoreSpec>,
-    pub(crate) backup: Option<BackupSpec>,
-    pub(crate) connection: Option<Connection>,
-    /// Parts that do not parse, and why.
-    pub(crate) unreadable: Vec<(&'static str, String)>,
-}
-
-/// What restores and backups have in common: a login at OpenBao, and an object store.
-pub(crate) struct Access<'a> {
-    /// Path that the fields of the login are under.
-    pub(crate) path: &'static str,
-    pub(crate) target_path: &'static str,
-    pub(crate) target: &'a StorageTarget,
-    pub(crate) token: Option<&'a TokenReference>,
-    pub(crate) role: Option<&'a str>,
-    pub(crate) executor_image: Option<&'a str>,
-    pub(crate) image: Option<&'a str>,
+    namespace: &'a str,
+    networks: &'a Networks,
+    as_written: bool,
+    change: Option<(&'a Value, &'a Value)>,
+    parts: Vec<Part<'a>>,
+    restore: Option<OpenBaoRestoreSpec>,
+    backup: Option<BackupSpec>,
+    connection: Option<Connection>,
+    /// Whether the servers were initialised with a role for backups.
+    made_role: bool,
 }
 
 impl<'a> Subject<'a> {
     /// `new` is the whole object, `old` the one that it replaces (none: it is created), `namespace` the request's.
     #[must_use]
-    pub fn new(kind: Kind, namespace: &'a str, new: &'a Value, old: Option<&'a Value>) -> Self {
-        let empty = Vec::new();
+    pub fn new(
+        kind: Kind,
+        namespace: &'a str,
+        new: &'a Value,
+        old: Option<&'a Value>,
+        networks: &'a Networks,
+    ) -> Self {
+        let made_role = new.pointer("/spec/selfInit/oidc/enabled").and_then(Value::as_bool);
         let mut subject = Self {
-            kind,
             namespace,
-            new,
-            old,
+            networks,
+            as_written: false,
+            change: None,
+            parts: Vec::new(),
             restore: None,
             backup: None,
             connection: None,
-            unreadable: empty,
+            made_role: made_role.unwrap_or_default(),
         };
-        match kind {
-            Kind::Restore => {
-                // Without a spec every required field is missing, and told as such.
-                let spec = new.get("spec").unwrap_or(&Value::Null);
-                subject.restore = subject.parse("spec", Some(spec));
-            }
-            Kind::Cluster => {
-                subject.backup = subject.parse("spec.backup", subject.part("spec.backup"));
-                subject.connection = subject.parse("spec.connection", subject.part("spec.connection"));
-            }
+        let deleted = new.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null());
+        if !deleted {
+            subject.look(kind, new, old);
         }
         subject
     }
 
-    fn parse<T: Deserialize<'a>>(&mut self, field: &'static str, value: Option<&'a Value>) -> Option<T> {
-        match T::deserialize(value?) {
-            Ok(parsed) => Some(parsed),
-            Err(error) => {
-                self.unreadable.push((field, error.to_string()));
-                None
+    /// The same as a file has it: no API server has pruned what the API does not know.
+    #[must_use]
+    pub fn as_written(self) -> Self {
+        Self { as_written: true, ..self }
+    }
+
+    fn look(&mut self, kind: Kind, new: &'a Value, old: Option<&'a Value>) {
+        for (path, pointer) in kind.parts() {
+            let before = old.map(|old| old.pointer(pointer));
+            let now = new.pointer(pointer);
+            match (kind, before) {
+                (_, Some(before)) if same(before, now) => {}
+                (Kind::Restore, Some(before)) => {
+                    self.change = Some((before.unwrap_or(&Value::Null), now.unwrap_or(&Value::Null)));
+                }
+                // Without a spec every required field is missing, and told as such.
+                (Kind::Restore, None) => self.restore = self.parse(kind, path, now.unwrap_or(&Value::Null)),
+                (Kind::Cluster, _) => match (*path, now) {
+                    (_, None | Some(Value::Null)) => {}
+                    ("spec.backup", Some(now)) => self.backup = self.parse(kind, path, now),
+                    ("spec.connection", Some(now)) => self.connection = self.parse(kind, path, now),
+                    (_, Some(now)) => {
+                        self.parse::<Value>(kind, path, now);
+                    }
+                },
             }
         }
     }
 
-    /// What is judged, each part with its path: a restore's whole spec, and of a cluster what is ours and new.
-    pub(crate) fn parts(&self) -> Vec<(&'static str, &'a Value)> {
-        let names: &[&'static str] = match self.kind {
-            Kind::Restore => return self.new.get("spec").map(|spec| ("spec", spec)).into_iter().collect(),
-            Kind::Cluster => &CLUSTER_PARTS.map(|(field, _)| field),
+    fn parse<T: Deserialize<'a>>(&mut self, kind: Kind, path: &'static str, value: &'a Value) -> Option<T> {
+        let (parsed, unreadable) = match T::deserialize(value) {
+            Ok(parsed) => (Some(parsed), None),
+            Err(error) => (None, Some(error.to_string())),
         };
-        names.iter().filter_map(|field| Some((*field, self.part(field)?))).collect()
+        self.parts.push(Part { path, value, schema: schema::at(kind, path), unreadable });
+        parsed
     }
 
-    fn part(&self, field: &str) -> Option<&'a Value> {
-        let (_, pointer) = CLUSTER_PARTS.into_iter().find(|(name, _)| *name == field)?;
-        let before = self.old.and_then(|old| old.pointer(pointer));
-        self.new.pointer(pointer).filter(|now| !now.is_null() && Some(*now) != before)
+    /// The old and new spec of a request that changed: it is judged for nothing but the change.
+    pub(crate) const fn change(&self) -> Option<(&'a Value, &'a Value)> {
+        self.change
     }
 
-    pub(crate) fn is_being_deleted(&self) -> bool {
-        self.new.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
+    pub(crate) fn parts(&self) -> &[Part<'a>] {
+        &self.parts
     }
 
-    /// Whether the servers were initialised with roles of their own for backups.
-    pub(crate) fn has_operator_roles(&self) -> bool {
-        self.new.pointer("/spec/selfInit/oidc/enabled").and_then(Value::as_bool).unwrap_or_default()
+    /// The parts, if nobody has pruned them.
+    pub(crate) fn written(&self) -> &[Part<'a>] {
+        if self.as_written { &self.parts } else { &[] }
     }
 
-    /// The login and the store, of a restore or of a cluster's new backups.
-    pub(crate) fn access(&self) -> Option<Access<'_>> {
-        let restore = self.restore.as_ref().map(|restore| Access {
-            path: "spec",
-            target_path: "spec.source.target",
-            target: &restore.source.target,
-            token: restore.token_secret_ref.as_ref(),
-            role: restore.jwt_auth_role.as_deref(),
-            executor_image: restore.executor_image.as_deref(),
-            image: restore.image.as_deref(),
+    pub(crate) fn request(&self) -> Option<Request<'_>> {
+        self.restore.as_ref().map(|spec| Request { namespace: self.namespace, spec })
+    }
+
+    pub(crate) const fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    pub(crate) const fn backup(&self) -> Option<&BackupSpec> {
+        self.backup.as_ref()
+    }
+
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (&'static str, &StorageTarget)> {
+        let of_restore = self.restore.iter().map(|restore| ("spec.source.target", &restore.source.target));
+        of_restore.chain(self.backup.iter().map(|backup| ("spec.backup.target", &backup.target)))
+    }
+
+    pub(crate) fn logins(&self) -> impl Iterator<Item = (&'static str, Login<'_>)> {
+        let of_restore = self.restore.iter().map(|restore| {
+            let login = Login {
+                role: restore.jwt_auth_role.as_deref(),
+                mount: Some(&restore.jwt_auth_mount),
+                has_token: restore.token_secret_ref.is_some(),
+                initialisation: Initialisation::NeverDoes,
+                executor_image: restore.executor_image.as_deref(),
+                image: restore.image.as_deref(),
+            };
+            ("spec", login)
         });
-        let backup = || {
-            self.backup.as_ref().map(|backup| Access {
-                path: "spec.backup",
-                target_path: "spec.backup.target",
-                target: &backup.target,
-                token: backup.token_secret_ref.as_ref(),
+        let made = if self.made_role { Initialisation::MadeRole } else { Initialisation::MadeNone };
+        let of_backup = self.backup.iter().map(move |backup| {
+            let login = Login {
                 role: backup.jwt_auth_role.as_deref(),
+                mount: backup.jwt_auth_mount.as_deref(),
+                has_token: backup.token_secret_ref.is_some(),
+                initialisation: made,
                 executor_image: backup.executor_image.as_deref(),
                 image: backup.image.as_deref(),
-            })
-        };
-        restore.or_else(backup)
+            };
+            ("spec.backup", login)
+        });
+        of_restore.chain(of_backup)
+    }
+
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (String, Secret<'_>)> {
+        let credentials = self.targets().filter_map(|(path, target)| {
+            let named = target.credentials_secret_ref.as_ref()?;
+            Some((format!("{path}.credentialsSecretRef"), self.secret(named, true)))
+        });
+        let tokens = [
+            (
+                "spec.tokenSecretRef",
+                self.restore.as_ref().and_then(|restore| restore.token_secret_ref.as_ref()),
+            ),
+            (
+                "spec.backup.tokenSecretRef",
+                self.backup.as_ref().and_then(|backup| backup.token_secret_ref.as_ref()),
+            ),
+        ];
+        let tokens =
+            tokens.into_iter().filter_map(|(path, named)| Some((path.to_owned(), self.token(named?))));
+        let authority = self.connection.as_ref().and_then(|connection| connection.ca_secret_ref.as_ref());
+        let authority =
+            authority.map(|named| ("spec.connection.caSecretRef".to_owned(), self.secret(named, false)));
+        credentials.chain(tokens).chain(authority)
+    }
+
+    fn secret<'s>(&'s self, named: &'s SecretReference, is_credential: bool) -> Secret<'s> {
+        Secret {
+            name: &named.name,
+            namespace: named.namespace.as_deref(),
+            key: named.key.as_deref(),
+            own_namespace: self.namespace,
+            is_credential,
+        }
+    }
+
+    fn token<'s>(&'s self, named: &'s TokenReference) -> Secret<'s> {
+        Secret {
+            name: &named.name,
+            namespace: named.namespace.as_deref(),
+            key: Some(&named.key),
+            own_namespace: self.namespace,
+            is_credential: true,
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (String, Address<'_>)> {
+        let address = |text, door| Address { text, networks: self.networks, door };
+        let stores = self.targets().filter_map(move |(path, target)| {
+            Some((format!("{path}.endpoint"), address(target.endpoint.as_deref()?, Door::Storage)))
+        });
+        let servers = self.connection.iter().flat_map(|connection| connection.addresses.iter().enumerate());
+        let servers = servers.map(move |(n, text)| {
+            (format!("spec.connection.addresses[{n}]"), address(text.as_str(), Door::Server))
+        });
+        stores.chain(servers)
     }
 }

@@ -1,14 +1,15 @@
-//! Each case breaks one thing in a good object and names the rule and field that must answer.
+//! What holds for every object. Single cases are files under `tests/cases`, which every door is held to.
 
-mod cases;
 mod properties;
+mod telling;
 
+use crate::address::Networks;
 use crate::{Kind, Subject, Verdict, judge};
 use serde_json::{Value, json};
 
 const NAMESPACE: &str = "security";
 
-/// The request of the user's manifest, complete.
+/// A request with every field set, as the user's manifest and more.
 fn restore() -> Value {
     json!({
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore",
@@ -18,11 +19,16 @@ fn restore() -> Value {
             "source": {
                 "target": {
                     "provider": "s3", "endpoint": "https://s3.amazonaws.com", "bucket": "openbao-backups",
-                    "region": "us-east-1", "credentialsSecretRef": {"name": "s3-credentials"}
+                    "region": "us-east-1", "pathPrefix": "clusters", "usePathStyle": true,
+                    "credentialsSecretRef": {"name": "s3-credentials", "namespace": NAMESPACE, "key": "k"},
+                    "roleArn": "arn:aws:iam::123456789012:role/recovery", "partSize": 10_485_760, "concurrency": 3,
+                    "insecureSkipVerify": false
                 },
-                "key": "clusters/prod/backup-2026-03-20.snap"
+                "key": "clusters/prod/backup-2026-03-20.snap", "sha256": "0".repeat(64)
             },
-            "jwtAuthRole": "openbao-operator-restore"
+            "jwtAuthRole": "openbao-operator-restore", "jwtAuthMount": "jwt", "audience": "openbao-internal",
+            "executorImage": "recovery:1", "force": false, "overrideOperationLock": false,
+            "startingDeadlineSeconds": 3600
         }
     })
 }
@@ -33,16 +39,21 @@ fn cluster() -> Value {
         "metadata": {"name": "prod-cluster", "namespace": NAMESPACE},
         "spec": {
             "backup": {
-                "schedule": "0 3 * * *", "jwtAuthRole": "backup",
-                "target": {"bucket": "openbao-backups", "credentialsSecretRef": {"name": "s3-credentials"}}
+                "schedule": "0 3 * * *", "timeZone": "Europe/Berlin", "jwtAuthRole": "backup",
+                "target": {"bucket": "openbao-backups", "credentialsSecretRef": {"name": "s3-credentials"}},
+                "retention": {"maxCount": 7, "maxAge": "168h"}
             },
-            "connection": {"caSecretRef": {"name": "prod-cluster-tls-ca"}}
+            "restore": {"jwtAuthRole": "restore"},
+            "connection": {
+                "addresses": ["https://bao-0.bao.security.svc:8200"],
+                "caSecretRef": {"name": "prod-cluster-tls-ca"}, "tlsServerName": "bao.security.svc"
+            }
         }
     })
 }
 
 fn judged(kind: Kind, new: &Value, old: Option<&Value>) -> Verdict {
-    judge(&Subject::new(kind, NAMESPACE, new, old))
+    judge(&Subject::new(kind, NAMESPACE, new, old, &Networks::default()).as_written())
 }
 
 /// `value` at a path of dots, whose parents are made; `null` removes.
@@ -50,9 +61,14 @@ fn with(object: &Value, path: &str, value: Value) -> Value {
     let mut object = object.clone();
     let (parents, last) = path.rsplit_once('.').unwrap();
     let parent = parents.split('.').fold(&mut object, |at, name| {
-        let fields = at.as_object_mut().unwrap();
-        fields.entry(name).or_insert_with(|| json!({}))
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at.as_object_mut().unwrap().entry(name).or_insert_with(|| json!({}))
     });
+    if !parent.is_object() {
+        *parent = json!({});
+    }
     let parent = parent.as_object_mut().unwrap();
     if value.is_null() {
         parent.remove(last);
@@ -60,4 +76,19 @@ fn with(object: &Value, path: &str, value: Value) -> Value {
         parent.insert(last.to_owned(), value);
     }
     object
+}
+
+/// The path of every field that holds no other fields.
+fn leaves(object: &Value) -> Vec<String> {
+    fn collect(path: &str, value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| collect(&format!("{path}.{name}"), value, found));
+            }
+            _ => found.push(path.to_owned()),
+        }
+    }
+    let mut found = Vec::new();
+    collect("spec", &object["spec"], &mut found);
+    found
 }

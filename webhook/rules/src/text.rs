@@ -1,8 +1,5 @@
 //! Texts: what a name may look like, and how a stranger's text is shown.
 
-/// Longest stranger's text that a message repeats.
-const SHOWN_CHARACTERS: usize = 63;
-
 /// Longest name of an object (RFC 1123 subdomain, as Kubernetes applies it).
 const SUBDOMAIN_CHARACTERS: usize = 253;
 
@@ -23,11 +20,11 @@ pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= SUBDOMAIN_CHARACTERS && name.split('.').all(label)
 }
 
-/// A user's value inside a message: one word of visible ASCII, cut where it is long.
-pub(crate) fn shown(value: &str) -> String {
-    let visible = |c: char| if c.is_ascii_graphic() && c != ';' { c } else { '?' };
-    let mut word: String = value.chars().take(SHOWN_CHARACTERS).map(visible).collect();
-    if value.chars().nth(SHOWN_CHARACTERS).is_some() {
+/// A user's value inside a message: one word of visible ASCII, cut where it is long. Blanks stay.
+pub(crate) fn shown(value: &str, characters: usize) -> String {
+    let visible = |c: char| if c == ' ' || c.is_ascii_graphic() && c != ';' { c } else { '?' };
+    let mut word: String = value.chars().take(characters).map(visible).collect();
+    if value.chars().nth(characters).is_some() {
         word.push_str("...");
     }
     word
@@ -58,9 +55,9 @@ mod tests {
     }
 
     #[test]
-    fn a_users_value_stays_one_short_word() {
-        assert_eq!(shown("is immutable; \n\u{e9}"), "is?immutable????");
-        assert_eq!(shown(&"x".repeat(64)).len(), SHOWN_CHARACTERS + 3);
+    fn a_users_value_stays_one_short_line() {
+        assert_eq!(shown("a b; \n\u{e9}", 9), "a b? ??");
+        assert_eq!(shown("0123456789", 4), "0123...");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 use super::*;
 use serde_json::json;
 
-fn installation() -> Installation {
-    Installation {
+fn settings() -> Settings {
+    let installation = Installation {
         audience: "openbao-internal".to_owned(),
         executor_image: "recovery:1".to_owned(),
         restore_jwt_auth_role: None,
-    }
+    };
+    Settings { installation, networks: Networks::default() }
 }
 
 fn restore() -> Value {
@@ -34,7 +35,7 @@ fn review(operation: &str, new: &Value, old: &Value) -> Value {
 
 /// The `response` of the answer, as the API server reads it.
 fn answered(door: Door, review: &Value) -> Value {
-    let answer = answer(door, review.to_string().as_bytes(), &installation()).unwrap();
+    let answer = answer(door, review.to_string().as_bytes(), &settings()).unwrap();
     let review = serde_json::to_value(answer.review).unwrap();
     assert_eq!(review["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(review["kind"], "AdmissionReview");
@@ -131,7 +132,7 @@ fn a_malformed_review_is_an_error_without_a_word_of_the_object() {
     let no_old = review("UPDATE", &restore(), &Value::Null);
     let no_new = review("CREATE", &Value::Null, &Value::Null);
     for body in [odd, old, no_old, no_new, json!({}), json!("s3cr3t")] {
-        let error = answer(Door::Validate, body.to_string().as_bytes(), &installation()).unwrap_err();
+        let error = answer(Door::Validate, body.to_string().as_bytes(), &settings()).unwrap_err();
         assert!(!error.to_string().contains("s3cr3t"), "{error}");
     }
 }

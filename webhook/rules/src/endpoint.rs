@@ -1,0 +1,54 @@
+//! Laws of addresses that credentials are sent to: the endpoint of a store, and those of the servers.
+
+use crate::address;
+use crate::look::{Address, Door};
+use crate::text::is_blank;
+use crate::verdict::{Found, Reason, found, found_if};
+
+/// The address where it is one; what is none is told by [`form`] alone.
+fn parsed(address: &Address<'_>) -> Option<address::Address> {
+    address::Address::parse(address.text).ok()
+}
+
+pub(crate) fn form(address: &Address<'_>) -> Vec<Found> {
+    // An endpoint that is empty is told as an empty string.
+    if is_blank(address.text) && address.door == Door::Storage {
+        return Vec::new();
+    }
+    let error = address::Address::parse(address.text).err();
+    error.map(|error| found("", Reason::Invalid, error.to_string())).into_iter().collect()
+}
+
+pub(crate) fn plaintext(address: &Address<'_>) -> Vec<Found> {
+    let exposed = parsed(address).is_some_and(|it| it.is_plaintext() && !it.is_service());
+    let message = "is http to a host outside the cluster, where credentials could be read on the way: use https, or the \
+                   name of a Service (http://<service>.<namespace>.svc)";
+    found_if(exposed, "", Reason::Forbidden, message)
+}
+
+pub(crate) fn service(address: &Address<'_>) -> Vec<Found> {
+    let plain = parsed(address).is_some_and(|it| it.is_plaintext() && it.is_service());
+    let message = "is not encrypted: pods and nodes on the way can read credentials and snapshots";
+    found_if(plain, "", Reason::Risky, message)
+}
+
+pub(crate) fn class(address: &Address<'_>) -> Vec<Found> {
+    let Some(parsed) = parsed(address).filter(|it| !address.networks.admits_unresolved(it, address.door))
+    else {
+        return Vec::new();
+    };
+    let message = match parsed.class() {
+        address::Class::Ordinary => {
+            "is none of the networks that storage.allowCIDRs of the installation lists: use one that is, or have an \
+             administrator add it"
+                .to_owned()
+        }
+        address::Class::Loopback => format!(
+            "is {}, which no Job may call unless storage.allowCIDRs of the installation lists it: give the address that \
+             others reach it by",
+            address::Class::Loopback.name()
+        ),
+        class => format!("is {}, which no Job may ever call: give the address of the store or server", class.name()),
+    };
+    vec![found("", Reason::Forbidden, message)]
+}
