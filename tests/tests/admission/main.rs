@@ -1,10 +1,17 @@
 //! Admission through a real API server, with operator and webhook installed by the chart under their own rights.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be read or made fails the test")]
 
+mod attacks;
+mod clusters;
+mod deletion;
 mod documents;
 mod outage;
+mod people;
 mod policies;
 mod reapply;
 mod refusals;
+mod release;
+mod requests;
 mod rights;
+mod settlement;
 mod support;
