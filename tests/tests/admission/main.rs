@@ -13,5 +13,6 @@ mod refusals;
 mod release;
 mod requests;
 mod rights;
+mod roles;
 mod settlement;
 mod support;
