@@ -1,12 +1,14 @@
 //! The executor: one Job, one Task. It reads its Task, does it, and leaves a Report.
 
 mod args;
+mod clock;
 mod openbao;
 mod pem;
 mod post;
 mod progress;
 mod prove;
 mod report;
+mod steps;
 mod storage;
 mod task;
 #[cfg(test)]

@@ -2,32 +2,40 @@
 
 mod election;
 mod error;
+mod listener;
 mod seal;
 mod session;
 
-pub(crate) use election::{Leader, Seen, elect};
+pub(crate) use election::{Leader, Seen, elect, leader_of};
 pub(crate) use error::OpenBaoError;
+pub(crate) use listener::{outlasts, setting};
 pub(crate) use seal::{Seal, judge_seal};
 pub(crate) use session::{SNAPSHOT, SNAPSHOT_FORCE, Session};
 
+use crate::clock::date;
 use crate::pem;
 use crate::report::fault;
 use api::task::Servers;
-use election::{Health, Leadership};
+use election::Health;
+pub(crate) use election::Leadership;
 use futures::future::join_all;
+use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Certificate, Client, Method, RequestBuilder, redirect, retry};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, redirect, retry};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 use url::Url;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 /// Longest wait for an answer; a server that is restoring does not answer at all.
 const ANSWER: Duration = Duration::from_secs(5);
+/// Time between two looks at a server that is behind.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Every server of the Task.
 pub(crate) struct Cluster {
@@ -47,6 +55,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// By the server's clock.
+    pub(crate) date: Option<Timestamp>,
     pub(crate) body: Value,
 }
 
@@ -78,6 +88,20 @@ impl Cluster {
     pub(crate) fn node(&self, index: usize) -> Option<&Node> {
         self.nodes.get(index)
     }
+
+    /// The address of a server that does not get as far as the leader was within this time.
+    pub(crate) async fn laggard(&self, leader: &Leader, within: Duration) -> Option<String> {
+        let begun = Instant::now();
+        for node in leader.behind.iter().filter_map(|index| self.node(*index)) {
+            while node.leadership().await.map_or(0, |now| now.raft_applied_index) < leader.committed {
+                if begun.elapsed() > within {
+                    return Some(node.address.clone());
+                }
+                sleep(LOOK).await;
+            }
+        }
+        None
+    }
 }
 
 fn authorities(folder: &Path) -> Result<Vec<Certificate>, OpenBaoError> {
@@ -95,7 +119,9 @@ impl Node {
         let wrong = || OpenBaoError::Address(address.to_owned());
         let mut url = Url::parse(address).map_err(|_| wrong())?;
         let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
+        // What is known of cuts and read timeouts was seen with HTTP/1.1.
         let mut builder = Client::builder()
+            .http1_only()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
@@ -127,15 +153,18 @@ impl Node {
     async fn look(&self) -> Seen {
         // Each of these makes the answer's status 200 whatever the server's state is.
         let health = "sys/health?standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200";
-        let (health, leadership) = tokio::join!(async { read::<Health>(self.get(health).await?) }, async {
-            read::<Leadership>(self.get("sys/leader").await?)
-        },);
+        let (health, leadership) =
+            tokio::join!(async { read::<Health>(self.get(health).await?) }, self.leadership());
         Seen { address: self.address.clone(), health, leadership }
     }
 
-    /// What it says about itself as leader now.
+    /// What it says about who leads now.
     pub(crate) async fn leadership(&self) -> Result<Leadership, String> {
-        read(self.get("sys/leader").await?)
+        let answer = self.get("sys/leader").await?;
+        let said_at = answer.date;
+        let mut said: Leadership = read(answer)?;
+        said.said_at = said_at;
+        Ok(said)
     }
 
     /// Kind of its seal.
@@ -160,15 +189,19 @@ fn read<T: DeserializeOwned>(answer: Answer) -> Result<T, String> {
 /// Sends a small request; every answer is one.
 pub(crate) async fn ask(request: RequestBuilder) -> Result<Answer, String> {
     let response = request.timeout(ANSWER).send().await.map_err(fault)?;
-    let status = response.status().as_u16();
-    let text = response.text().await.map_err(fault)?;
-    Ok(answer(status, &text))
+    whole(response).await.map_err(fault)
+}
+
+/// The whole of an answer.
+pub(crate) async fn whole(response: Response) -> Result<Answer, reqwest::Error> {
+    let (status, date) = (response.status().as_u16(), date(response.headers()));
+    Ok(Answer { date, ..answer(status, &response.text().await?) })
 }
 
 /// An answer whose body is no JSON is kept as its fault.
 pub(crate) fn answer(status: u16, text: &str) -> Answer {
     let body = serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({ "errors": [text] }));
-    Answer { status, body }
+    Answer { status, date: None, body }
 }
 
 /// Dials this host, whatever name is to be verified. Asked anew for each connection, since pods move.

@@ -1,72 +1,129 @@
 //! Asks the current leader about the marker until the verdict is certain.
 
-use crate::openbao::{Cluster, Seen};
-use api::task::Marker;
-use jiff::Timestamp;
+use crate::clock::Moment;
+use crate::openbao::{Cluster, Seen, leader_of};
+use jiff::{SignedDuration, Timestamp};
 use plan::proof::{Evidence, Lookup, Post, Verdict, judge};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::sleep;
 
-/// Longest time for a proof.
-const LONGEST: Duration = Duration::from_mins(10);
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(500);
 
-/// What a restore did, for whoever wants to prove it.
+/// What a restore did, for whoever wants to prove it. Times are by the clock of its leader.
 pub(crate) struct Claim<'a> {
-    pub(crate) marker: &'a Marker,
+    pub(crate) token: &'a str,
+    pub(crate) expires: Timestamp,
     /// Since when the leader was active before the POST.
     pub(crate) active_before: Timestamp,
     pub(crate) claimed: Timestamp,
     pub(crate) post: Post,
+    pub(crate) end: End,
 }
 
-/// The verdict, and the servers that were sealed when it was found.
+/// From when on nothing of the POST can be on its way any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// Now, or nobody knows.
+    Said(bool),
+    /// This long after the claim, by this pod's clock.
+    After(Moment, SignedDuration),
+}
+
+impl End {
+    fn is_over(self) -> bool {
+        match self {
+            Self::Said(over) => over,
+            Self::After(claim, limit) => {
+                Duration::try_from(limit).is_ok_and(|limit| claim.at_least() >= limit)
+            }
+        }
+    }
+}
+
+/// The verdict, and how the servers were when it was found.
 pub(crate) struct Proof {
     pub(crate) verdict: Verdict,
-    pub(crate) sealed: Vec<String>,
+    /// Address of the leader of now.
+    pub(crate) leader: Option<String>,
+    pub(crate) sealed: Vec<Sealed>,
+    /// How long it was looked for.
+    pub(crate) looked: Duration,
 }
 
-/// Looks until it is known, or for 10 minutes.
-pub(crate) async fn prove(cluster: &Cluster, claim: &Claim<'_>) -> Proof {
-    let begun = Instant::now();
+/// A sealed server.
+pub(crate) struct Sealed {
+    pub(crate) address: String,
+    /// Kind of its seal, where it says so.
+    pub(crate) kind: Option<String>,
+}
+
+/// What the leader of now says.
+struct Said {
+    leader: String,
+    lookup: Lookup,
+    asked: Option<Timestamp>,
+    active: Option<Timestamp>,
+}
+
+/// Looks until it is known, or for this long.
+pub(crate) async fn prove(cluster: &Cluster, claim: &Claim<'_>, longest: Duration) -> Proof {
+    let begun = Moment::now();
     loop {
+        // Before the leader is asked: what comes later proves nothing about an answer of before.
+        let nothing_on_its_way = claim.end.is_over();
         let seen = cluster.look().await;
-        let (lookup, active_now) = ask_leader(cluster, &seen, claim.marker).await;
+        let said = ask_leader(cluster, &seen, claim.token).await;
         let evidence = Evidence {
-            lookup,
-            marker_expires: claim.marker.expires.0,
+            lookup: said.as_ref().map_or(Lookup::Unclear, |said| said.lookup),
+            asked: said.as_ref().and_then(|said| said.asked),
+            active_now: said.as_ref().and_then(|said| said.active),
             active_before: claim.active_before,
-            active_now,
-            post: claim.post,
             claimed: claim.claimed,
+            marker_expires: claim.expires,
+            post: claim.post,
+            nothing_on_its_way,
         };
-        let verdict = judge(&evidence, Timestamp::now());
+        let verdict = judge(&evidence);
         tracing::debug!(?evidence, ?verdict, "looked for the proof");
-        if verdict != Verdict::Unknown || begun.elapsed() > LONGEST {
-            let sealed = seen.iter().filter(|one| one.is_sealed()).map(|one| one.address.clone());
-            return Proof { verdict, sealed: sealed.collect() };
+        if verdict != Verdict::Unknown || begun.at_least() > longest {
+            let (leader, sealed) = (said.map(|said| said.leader), sealed(cluster, &seen).await);
+            return Proof { verdict, leader, sealed, looked: begun.at_least() };
         }
         sleep(POLL).await;
     }
 }
 
-/// Asks only the one server that says it is the leader; its `active_time` before and after the answer is the same.
-async fn ask_leader(cluster: &Cluster, seen: &[Seen], marker: &Marker) -> (Lookup, Option<Timestamp>) {
-    let leads = |one: &Seen| one.leadership.as_ref().is_ok_and(|leadership| leadership.is_self);
-    let mut leaders = seen.iter().enumerate().filter(|(_, one)| leads(one));
-    let (Some((index, leader)), None) = (leaders.next(), leaders.next()) else {
-        return (Lookup::Unclear, None);
+/// Asks only the one server that leads; its `active_time` before and after the answer is the same.
+async fn ask_leader(cluster: &Cluster, seen: &[Seen], token: &str) -> Option<Said> {
+    let (index, before) = leader_of(seen)?;
+    let node = cluster.node(index)?;
+    let answer = node.lookup(token).await.ok()?;
+    let lookup = match answer.status {
+        200 => Lookup::Present,
+        400 => Lookup::Absent,
+        _ => Lookup::Unclear,
     };
-    let before = leader.leadership.as_ref().ok().and_then(|leadership| leadership.active_time);
-    let Some(node) = cluster.node(index) else { return (Lookup::Unclear, None) };
-    let lookup = match node.lookup(&marker.token).await {
-        Ok(answer) if answer.status == 200 => Lookup::Present,
-        Ok(answer) if answer.status == 400 => Lookup::Absent,
-        Ok(_) | Err(_) => Lookup::Unclear,
-    };
-    match node.leadership().await {
-        Ok(after) if after.is_self && after.active_time == before => (lookup, before),
-        Ok(_) | Err(_) => (Lookup::Unclear, None),
-    }
+    let after = node.leadership().await.ok()?;
+    (after.is_self && after.active_time == before.active_time).then(|| Said {
+        leader: node.address.clone(),
+        lookup,
+        asked: answer.date,
+        active: after.active_time,
+    })
 }
+
+async fn sealed(cluster: &Cluster, seen: &[Seen]) -> Vec<Sealed> {
+    let mut sealed = Vec::new();
+    for (index, one) in seen.iter().enumerate().filter(|(_, one)| one.is_sealed()) {
+        let kind = match cluster.node(index) {
+            Some(node) => node.seal_kind().await,
+            None => None,
+        };
+        sealed.push(Sealed { address: one.address.clone(), kind });
+    }
+    sealed
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! What was found, and what is left behind: the Report on the ticket, in the termination log, and in the log for humans.
 
+use crate::steps;
 use api::conditions::{ConditionType, Reason};
-use api::task::{MAX_BYTES, Outcome, Pinned, Problem, Report, StageFinding, WIRE_VERSION};
+use api::task::{MAX_BYTES, Outcome, Pinned, Problem, Report, StageFinding, Task, WIRE_VERSION};
 use std::error::Error;
 use std::path::Path;
 
@@ -18,6 +19,10 @@ pub(crate) trait Fault: Error {
     fn field(&self) -> Option<String>;
     /// Whether the same request could succeed another time, as it is.
     fn is_passing(&self) -> bool;
+    /// The command that shows or mends what is wrong.
+    fn next_step(&self, task: &Task) -> String {
+        steps::new_request(task, self.field().as_deref())
+    }
 }
 
 /// Everything found so far. What was found by several at once is put together.
@@ -25,29 +30,34 @@ pub(crate) trait Fault: Error {
 pub(crate) struct Findings {
     problems: Vec<Problem>,
     refused: bool,
-    pub(crate) stages: Vec<StageFinding>,
+    stages: Vec<StageFinding>,
     pub(crate) next_steps: Vec<String>,
     pub(crate) pinned: Option<Pinned>,
 }
 
 impl Findings {
     /// One problem, and what it means for a stage.
-    pub(crate) fn of(stage: ConditionType, fault: &impl Fault) -> Self {
+    pub(crate) fn of(task: &Task, stage: ConditionType, fault: &impl Fault) -> Self {
         let mut findings = Self::default();
-        findings.fault(fault);
+        findings.fault(task, fault);
         findings.stage(stage, Some(false), fault.reason(), fault.to_string());
         findings
     }
 
-    pub(crate) fn fault(&mut self, fault: &impl Fault) {
+    pub(crate) fn fault(&mut self, task: &Task, fault: &impl Fault) {
         self.refused |= !fault.is_passing();
         self.problems.push(Problem {
             reason: fault.reason(),
             field: fault.field(),
             message: fault.to_string(),
         });
+        let step = fault.next_step(task);
+        if !self.next_steps.contains(&step) {
+            self.next_steps.push(step);
+        }
     }
 
+    /// What was found about a stage. Of several things the worse stay.
     pub(crate) fn stage(
         &mut self,
         stage: ConditionType,
@@ -55,13 +65,27 @@ impl Findings {
         reason: Reason,
         message: String,
     ) {
-        self.stages.push(StageFinding { stage, holds, reason, message });
+        self.add(StageFinding { stage, holds, reason, message });
+    }
+
+    fn add(&mut self, new: StageFinding) {
+        let badness = |holds| match holds {
+            Some(true) => 0,
+            None => 1,
+            Some(false) => 2,
+        };
+        match self.stages.iter_mut().find(|old| old.stage == new.stage) {
+            Some(old) if badness(old.holds) < badness(new.holds) => *old = new,
+            Some(old) if old.holds == new.holds => old.message = format!("{} {}", old.message, new.message),
+            Some(_) => {}
+            None => self.stages.push(new),
+        }
     }
 
     pub(crate) fn join(&mut self, other: Self) {
         self.problems.extend(other.problems);
         self.refused |= other.refused;
-        self.stages.extend(other.stages);
+        other.stages.into_iter().for_each(|stage| self.add(stage));
         self.next_steps.extend(other.next_steps);
         self.pinned = other.pinned.or(self.pinned.take());
     }

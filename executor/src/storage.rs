@@ -2,8 +2,10 @@
 
 use crate::pem;
 use crate::report::{Fault, told};
+use crate::steps;
 use api::StorageTarget;
 use api::conditions::Reason;
+use api::task::Task;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
@@ -69,6 +71,13 @@ impl Fault for StorageError {
 
     fn is_passing(&self) -> bool {
         false
+    }
+
+    fn next_step(&self, task: &Task) -> String {
+        match self {
+            Self::NoSecret | Self::SecretKey { .. } => steps::store_secret(task),
+            _ => steps::new_request(task, self.field().as_deref()),
+        }
     }
 }
 
@@ -166,7 +175,9 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        // Ranges of one connection of HTTP/2 would wait for each other.
         let builder = reqwest::Client::builder()
+            .http1_only()
             .redirect(redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT)

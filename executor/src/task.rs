@@ -3,10 +3,11 @@
 mod access;
 mod check;
 mod conclude;
+mod manifest;
 mod prepare;
+mod prove;
 mod restore;
 mod snapshot;
-mod steps;
 
 use crate::args::Args;
 use crate::progress::Progress;
@@ -14,6 +15,7 @@ use crate::report::{self, Fault};
 use crate::ticket::{Ticket, TicketError};
 use api::conditions::Reason;
 use api::task::{Outcome, Report, Task, TaskKind};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Does the Task; says how it ended.
 pub(crate) async fn run(args: &Args) -> Report {
@@ -28,7 +30,8 @@ pub(crate) async fn run(args: &Args) -> Report {
     match task.kind {
         TaskKind::Check => check::check(&task, args).await,
         TaskKind::Restore => restore::restore(&task, args).await,
-        TaskKind::Prove | TaskKind::Backup => {
+        TaskKind::Prove => prove::task(&task, args).await,
+        TaskKind::Backup => {
             let message = format!(
                 "This release of the executor does not do a Task of kind {:?}; nothing was done. Use the image of the operator's own release.",
                 task.kind
@@ -36,6 +39,55 @@ pub(crate) async fn run(args: &Args) -> Report {
             report::ended(Outcome::Refused, Reason::NotApplied, message)
         }
     }
+}
+
+/// Does what changes nothing, until the pod is told to end. The kernel would not end it: it is the first process of its
+/// container, which has to listen by itself.
+async fn work(task: &Task, args: &Args, progress: &Progress, work: impl Future<Output = Report>) -> Report {
+    let mut termination = match termination() {
+        Ok(termination) => termination,
+        Err(report) => return report,
+    };
+    tokio::select! {
+        biased;
+        _ = termination.recv() => cancelled(),
+        report = with_ticket(task, args, progress, work) => report,
+    }
+}
+
+/// The claim comes first and says that this pod lives.
+async fn with_ticket(
+    task: &Task,
+    args: &Args,
+    progress: &Progress,
+    work: impl Future<Output = Report>,
+) -> Report {
+    let mut ticket = match Ticket::open(task, args).await {
+        Ok(ticket) => ticket,
+        Err(error) => return lost(&error),
+    };
+    if let Err(error) = ticket.claim(|_| None).await {
+        return leave(&mut ticket, lost(&error), progress).await;
+    }
+    let report = tokio::select! {
+        biased;
+        report = work => report,
+        error = ticket.beat(progress) => return lost(&error),
+    };
+    leave(&mut ticket, report, progress).await
+}
+
+/// SIGTERM, from now on.
+fn termination() -> Result<Signal, Report> {
+    signal(SignalKind::terminate()).map_err(|error| {
+        let message = format!("The pod cannot be told to end: {error}. Nothing was touched.");
+        report::ended(Outcome::Failed, Reason::JobFailed, message)
+    })
+}
+
+fn cancelled() -> Report {
+    let message = "The pod was told to end before it had claimed a restore. Nothing was touched.";
+    report::ended(Outcome::Failed, Reason::Cancelled, message.to_owned())
 }
 
 /// The Report of a pod that could not use its ticket before it acted.

@@ -1,14 +1,20 @@
-//! A local object store that checks signatures, a folder with its credentials, and a Task.
+//! A local object store that checks signatures, a folder with its credentials, servers of OpenBao, and a Task.
 
+mod bao;
+
+pub(crate) use bao::{Bao, OTHER_KEYS, answer_once, node};
+
+use crate::args::Args;
 use api::StorageTarget;
 use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
+use clap::Parser;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -85,13 +91,23 @@ impl Store {
 
     /// The folder of the mounted Secret.
     pub(crate) fn secrets(&self) -> PathBuf {
-        self.folder.path().join("storage")
+        self.mounts().join("storage")
+    }
+
+    /// The folder of everything that is mounted.
+    pub(crate) fn mounts(&self) -> PathBuf {
+        self.folder.path().to_owned()
     }
 }
 
 async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: S3Service) {
     // A client that goes away in the middle is what some tests are about.
     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// What a pod with this Task is told.
+pub(crate) fn args(mounts: &Path, task: &str) -> Args {
+    Args::parse_from(["executor", "--mounts", mounts.to_str().unwrap(), "--task", task])
 }
 
 /// A Task for the object `a.snap`.
@@ -106,9 +122,10 @@ pub(crate) fn task(kind: TaskKind) -> Task {
         key: "a.snap".to_owned(),
         sha256: None,
         cluster: Servers { addresses: Vec::new(), tls_server_name: None },
-        login: Login::Token { key: "token".to_owned() },
+        login: Some(Login::Token { key: "token".to_owned() }),
         force: false,
         pinned: None,
+        proof: None,
     }
 }
 

@@ -5,16 +5,15 @@ mod error;
 pub(crate) use error::TicketError;
 
 use crate::args::Args;
+use crate::clock::{Moment, date};
 use crate::pem;
 use crate::progress::Progress;
 use crate::report::{Fault, fault};
 use api::names;
 use api::task::{Marker, Task};
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use reqwest::header::DATE;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -52,13 +51,6 @@ enum Claim {
     Tried,
     /// This pod.
     Ours,
-}
-
-/// When it was claimed: not later than the write.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Claimed {
-    pub(crate) at: Timestamp,
-    pub(crate) since: Instant,
 }
 
 impl Ticket {
@@ -102,10 +94,13 @@ impl Ticket {
         }
     }
 
-    /// Makes this pod the holder, in one write with the marker. After a lost answer it looks whether it is.
-    pub(crate) async fn claim(&mut self, marker: Option<&Marker>) -> Result<Claimed, TicketError> {
-        let marker = marker.map(serde_json::to_string).transpose().unwrap_or_default();
-        let mut first: Option<Claimed> = None;
+    /// Makes this pod the holder, in one write with the marker, which is made for the API server's time. After a lost
+    /// answer it looks whether it is. Gives the moment before the first write.
+    pub(crate) async fn claim(
+        &mut self,
+        marker: impl Fn(Timestamp) -> Option<Marker>,
+    ) -> Result<Moment, TicketError> {
+        let mut first: Option<Moment> = None;
         for _ in 0..CONFLICTS {
             let now = match self.read().await {
                 // Whether the claim was taken has to be found out.
@@ -121,15 +116,8 @@ impl Ticket {
             if now > self.not_after {
                 return Err(TicketError::Expired { not_after: self.not_after });
             }
-            let claimed = *first.get_or_insert(Claimed { at: Timestamp::now(), since: Instant::now() });
-            let mut next = self.lease.clone();
-            let spec = next.spec.get_or_insert_default();
-            spec.holder_identity = Some(self.pod.clone());
-            spec.acquire_time = Some(MicroTime(claimed.at));
-            spec.renew_time = Some(MicroTime(claimed.at));
-            if let Some(marker) = &marker {
-                annotate(&mut next, names::MARKER, marker);
-            }
+            let next = self.claimed(now, marker(now).as_ref())?;
+            let claimed = *first.get_or_insert_with(Moment::now);
             self.claim = Claim::Tried;
             match self.put(&next).await {
                 Ok(true) => {
@@ -142,6 +130,21 @@ impl Ticket {
             }
         }
         Err(busy())
+    }
+
+    /// As it will be once this pod holds it.
+    fn claimed(&self, now: Timestamp, marker: Option<&Marker>) -> Result<Lease, TicketError> {
+        let mut next = self.lease.clone();
+        let spec = next.spec.get_or_insert_default();
+        spec.holder_identity = Some(self.pod.clone());
+        spec.acquire_time = Some(MicroTime(now));
+        spec.renew_time = Some(MicroTime(now));
+        if let Some(marker) = marker {
+            let text = serde_json::to_string(marker)
+                .map_err(|error| TicketError::Unreachable(format!("no marker for it: {error}")))?;
+            annotate(&mut next, names::MARKER, &text);
+        }
+        Ok(next)
     }
 
     /// Beats, with the progress, for as long as the ticket is what it was; then says what it became.
@@ -202,8 +205,7 @@ impl Ticket {
     /// Reads and judges it; gives the time of the API server.
     async fn read(&mut self) -> Result<Timestamp, TicketError> {
         let response = self.send(self.http.get(&self.url)).await?;
-        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        let date = date(response.headers());
         let lease = self.lease_of(response).await?.ok_or(TicketError::Gone)?;
         self.judge(&lease)?;
         self.lease = lease;

@@ -2,23 +2,23 @@
 
 use crate::progress::Progress;
 use crate::report::{Fault, told};
+use crate::steps;
 use api::conditions::Reason;
-use api::task::Pinned;
+use api::task::{Pinned, Task};
 use archive::{ArchiveError, Summary, Verifier};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, GetOptions, GetRange, ObjectStore};
+use plan::proof::SLOWEST;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use thiserror::Error;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Time for every transfer, whatever its size.
 const BASE: Duration = Duration::from_mins(10);
-/// Slowest transfer that is waited for, in bytes for each second.
-const SLOWEST: u64 = 5 * 1024 * 1024;
 
 /// Longest time for a transfer of this many bytes.
 pub(crate) const fn longest(size: u64) -> Duration {
@@ -85,6 +85,10 @@ pub(crate) enum TransferError {
     Staging(#[from] std::io::Error),
     #[error("{0} Choose another snapshot.")]
     Archive(#[from] ArchiveError),
+    #[error(
+        "The snapshot is not what its manifest {key:?} says: {fault}. One of the two was replaced or damaged: choose another snapshot, or mend the manifest if you know better, then create a new request."
+    )]
+    Manifest { key: String, fault: String },
 }
 
 impl Fault for TransferError {
@@ -99,6 +103,7 @@ impl Fault for TransferError {
                 Reason::StorageUnreachable
             }
             Self::Staging(_) => Reason::JobFailed,
+            Self::Manifest { .. } => Reason::ManifestMismatch,
         }
     }
 
@@ -109,7 +114,8 @@ impl Fault for TransferError {
             | Self::Empty
             | Self::Replaced
             | Self::OtherObject { .. }
-            | Self::Archive(_) => "key",
+            | Self::Archive(_)
+            | Self::Manifest { .. } => "key",
             Self::OtherDigest { .. } => "sha256",
             Self::NoBucket => "target.bucket",
             Self::Denied(_) | Self::Untrusted(_) => "target.credentialsSecretRef",
@@ -123,9 +129,24 @@ impl Fault for TransferError {
     fn is_passing(&self) -> bool {
         matches!(self, Self::Replaced | Self::Slow { .. } | Self::Store(_) | Self::Staging(_))
     }
+
+    fn next_step(&self, task: &Task) -> String {
+        match self {
+            Self::Key(_) | Self::NotFound(_) | Self::NoBucket | Self::Empty | Self::Archive(_) => {
+                steps::list(task)
+            }
+            Self::Replaced | Self::OtherObject { .. } => steps::list(task),
+            Self::Denied(_) | Self::Untrusted(_) => steps::store_secret(task),
+            Self::OtherDigest { .. } => steps::print(task, &task.key, " | sha256sum"),
+            Self::Manifest { key, .. } => steps::print(task, key, ""),
+            Self::Elsewhere(_) | Self::NoEtag | Self::Slow { .. } | Self::Store(_) | Self::Staging(_) => {
+                steps::new_request(task, self.field().as_deref())
+            }
+        }
+    }
 }
 
-/// How to read: bytes of one range, and ranges in flight at once. At most one range more is in memory.
+/// How to read: bytes of one range, and ranges in memory at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) part: u64,
@@ -168,24 +189,23 @@ async fn read(
     progress: &Progress,
     mut sink: impl FnMut(&[u8]) -> Result<(), TransferError>,
 ) -> Result<Identity, TransferError> {
-    let path = Path::parse(key)
-        .ok()
-        .filter(|path| !key.is_empty() && path.as_ref() == key)
-        .ok_or_else(|| TransferError::Key(key.to_owned()))?;
-    let reader = Reader { store, path };
-    let (object, bytes) = reader.range(0..pace.part, None).await?;
+    let reader = Reader::open(store, key)?;
+    let buffers = Arc::new(Buffers::default());
+    let (object, bytes) = reader.range(0..pace.part, None, buffers.take()).await?;
     let etag = object.etag.clone().ok_or(TransferError::NoEtag)?;
     progress.begin(object.size);
     progress.add(bytes.len());
     sink(&bytes)?;
     let starts = (bytes.len() as u64..object.size).step_by(usize::try_from(pace.part).unwrap_or(usize::MAX));
-    drop(bytes);
+    buffers.give(bytes);
     let size = object.size;
     let mut parts = stream::iter(starts)
         .map(|start| {
-            let (reader, etag) = (reader.clone(), etag.clone());
+            let (reader, etag, buffers) = (reader.clone(), etag.clone(), Arc::clone(&buffers));
             let range = start..size.min(start + pace.part);
-            AbortOnDropHandle::new(tokio::spawn(async move { reader.range(range, Some(etag)).await }))
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                reader.range(range, Some(etag), buffers.take()).await
+            }))
         })
         .buffered(pace.concurrency);
     let limit = longest(size);
@@ -197,6 +217,7 @@ async fn read(
             }
             progress.add(bytes.len());
             sink(&bytes)?;
+            buffers.give(bytes);
         }
         Ok(())
     };
@@ -206,6 +227,42 @@ async fn read(
     Ok(object)
 }
 
+/// The bytes of a small object; none if there is no such object that these credentials may read.
+pub(crate) async fn read_small(
+    store: Arc<dyn ObjectStore>,
+    key: &str,
+    most: u64,
+) -> Result<Option<Vec<u8>>, TransferError> {
+    match Reader::open(store, key)?.range(0..most, None, Vec::new()).await {
+        Ok((object, bytes)) if object.size == bytes.len() as u64 => Ok(Some(bytes)),
+        Ok((object, _)) => Err(TransferError::Manifest {
+            key: key.to_owned(),
+            fault: format!("it has {} bytes, and a manifest at most {most}", object.size),
+        }),
+        Err(TransferError::Empty) => Ok(Some(Vec::new())),
+        // Without the right to list the bucket a missing object is a forbidden one.
+        Err(TransferError::NotFound(_) | TransferError::Denied(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Buffers of one range each, used again and again: what a transfer takes is theirs, whatever the allocator keeps.
+#[derive(Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default()
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if let Ok(mut free) = self.0.lock() {
+            free.push(buffer);
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Reader {
     store: Arc<dyn ObjectStore>,
@@ -213,11 +270,20 @@ struct Reader {
 }
 
 impl Reader {
-    /// One range of the object, if it is (still) the one with this `ETag`, and what the object is.
+    fn open(store: Arc<dyn ObjectStore>, key: &str) -> Result<Self, TransferError> {
+        let path = Path::parse(key)
+            .ok()
+            .filter(|path| !key.is_empty() && path.as_ref() == key)
+            .ok_or_else(|| TransferError::Key(key.to_owned()))?;
+        Ok(Self { store, path })
+    }
+
+    /// One range of the object into `buffer`, if it is (still) the one with this `ETag`, and what the object is.
     async fn range(
         &self,
         range: Range<u64>,
         etag: Option<String>,
+        mut buffer: Vec<u8>,
     ) -> Result<(Identity, Vec<u8>), TransferError> {
         let options = GetOptions {
             range: Some(GetRange::Bounded(range.clone())),
@@ -231,11 +297,19 @@ impl Reader {
             version: answer.meta.version.clone(),
         };
         let expected = range.end.min(object.size).saturating_sub(range.start);
-        let bytes = answer.bytes().await.map_err(|error| self.fault(&error))?;
-        if bytes.len() as u64 == expected {
-            Ok((object, bytes.into()))
+        let wrong = |came| TransferError::Store(format!("a range of {expected} bytes came with {came}"));
+        buffer.reserve_exact(usize::try_from(expected).unwrap_or_default());
+        let mut pieces = answer.into_stream();
+        while let Some(piece) = pieces.try_next().await.map_err(|error| self.fault(&error))? {
+            if (buffer.len() + piece.len()) as u64 > expected {
+                return Err(wrong("more".to_owned()));
+            }
+            buffer.extend_from_slice(&piece);
+        }
+        if buffer.len() as u64 == expected {
+            Ok((object, buffer))
         } else {
-            Err(TransferError::Store(format!("a range of {expected} bytes came with {}", bytes.len())))
+            Err(wrong(buffer.len().to_string()))
         }
     }
 

@@ -4,6 +4,7 @@
 mod answer;
 mod args;
 mod clock;
+mod cluster;
 mod configuration;
 mod health;
 mod lease;
@@ -14,6 +15,7 @@ mod restore;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use kube::runtime::events::{Recorder, Reporter};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,8 +64,17 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
     let (elector, leadership) = lease::Elector::new(&client, &args, Arc::clone(&metrics));
     let pki = pki::Pki::new(&client, &args, Arc::clone(&metrics));
     let (prober, readiness) = probe::Prober::new(&client, &args, pki.clone());
-    let restores =
-        restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), &args.pod_name);
+    // One for the process: it counts what repeats.
+    let reporter =
+        Reporter { controller: format!("{}/recovery", api::GROUP), instance: Some(args.pod_name.clone()) };
+    let recorder = Recorder::new(client.clone(), reporter);
+    let clusters = cluster::Clusters {
+        client: client.clone(),
+        clock: clock.clone(),
+        leadership: leadership.clone(),
+        recorder: recorder.clone(),
+    };
+    let restores = restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder);
     let health = health::bind(&args, readiness, metrics, stop.clone()).await?;
 
     let candidate = elector.run(vacate.clone());
@@ -72,9 +83,13 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
     tasks.spawn(health);
     tasks.spawn(until(stop.clone(), prober.run()));
     tasks.spawn(until(stop.clone(), pki.run(leadership)));
-    let stopped = stop.clone();
+    let (stopped, stopped_too) = (stop.clone(), stop.clone());
     tasks.spawn(async {
         restores.run(stopped).await;
+        Ok(())
+    });
+    tasks.spawn(async {
+        clusters.run(stopped_too).await;
         Ok(())
     });
 

@@ -161,7 +161,7 @@ impl Prepared {
         self.report.done("API server, etcd, controller manager");
 
         let access = plane.access.clone();
-        let client = client(&access.kubeconfig).await?;
+        let client = client(&access.kubeconfig, None).await?;
         let stop = CancellationToken::new();
         let mut node = Box::pin(node::run(client.clone(), self.node(&access, &slot), stop.clone()));
         let site = services::Site { prepared: &self, access: &access, slot: &slot, client };
@@ -199,13 +199,14 @@ fn node_ended(result: Result<(), node::NodeError>) -> ClusterError {
     ClusterError::Node(result.map_or_else(|error| error.to_string(), |()| "without a reason".to_owned()))
 }
 
-/// A client of the cluster that a kubeconfig names.
-pub async fn client(kubeconfig: &Path) -> Result<kube::Client, ClusterError> {
+/// A client of the cluster that a kubeconfig names, as its user, or as somebody whom that user may stand for.
+pub async fn client(kubeconfig: &Path, user: Option<&str>) -> Result<kube::Client, ClusterError> {
     let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
     // It comes from the environment, and nobody stands between us and loopback.
     config.proxy_url = None;
+    config.auth_info.impersonate = user.map(str::to_owned);
     kube::Client::try_from(config).map_err(kube_error("a client of the API server"))
 }
 

@@ -3,7 +3,7 @@
 
 mod credentials;
 pub mod guard;
-mod process;
+pub(crate) mod process;
 mod programs;
 pub(crate) mod secrets;
 mod slot;
@@ -84,7 +84,8 @@ impl ControlPlane {
         let client = credentials.client()?;
         let layout = Layout { folder, slot, ports };
         let start = |name, arguments| {
-            Process::start(&Program { name, path: tools.program(name), arguments, guard, folder })
+            let path = tools.program(name);
+            Process::start(&Program { name, path, arguments, scratch: None, guard, folder })
         };
 
         let mut etcd = start("etcd", layout.etcd())?;

@@ -27,6 +27,7 @@ static NAMESPACES: AtomicU32 = AtomicU32::new(1);
 #[derive(Debug)]
 pub struct Cluster {
     child: Child,
+    program: PathBuf,
     folder: PathBuf,
     tools: PathBuf,
     environment: Vec<(String, String)>,
@@ -81,7 +82,8 @@ impl Cluster {
         child.wait_until_ready(show);
         let text = std::fs::read_to_string(folder.join("env")).unwrap_or_default();
         let tools = tools::find(|_| ()).unwrap_or_else(|error| panic!("{error}"));
-        Self { child, folder, tools: tools.folder().to_owned(), environment: environment::parse(&text) }
+        let (program, tools) = (program.to_owned(), tools.folder().to_owned());
+        Self { child, program, folder, tools, environment: environment::parse(&text) }
     }
 
     /// Waits until the cluster ends by itself, as by Ctrl-C.
@@ -93,6 +95,18 @@ impl Cluster {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The program that runs it.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Where a program that the cluster is made of is.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.tools.join(name)
     }
 
     /// A variable of the cluster's file `env`.
@@ -120,7 +134,19 @@ impl Cluster {
     /// # Panics
     /// When the kubeconfig cannot be used.
     pub async fn client(&self) -> kube::Client {
-        let client = crate::cluster::client(Path::new(self.variable("KUBECONFIG"))).await;
+        self.client_of(None).await
+    }
+
+    /// The same as somebody else, with no more than that user's rights.
+    ///
+    /// # Panics
+    /// When the kubeconfig cannot be used.
+    pub async fn client_as(&self, user: &str) -> kube::Client {
+        self.client_of(Some(user)).await
+    }
+
+    async fn client_of(&self, user: Option<&str>) -> kube::Client {
+        let client = crate::cluster::client(Path::new(self.variable("KUBECONFIG")), user).await;
         client.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -194,7 +220,7 @@ impl Cluster {
     }
 
     fn run(&self, name: &str, arguments: &[&str], input: Option<&str>, variables: &[(&str, &str)]) -> Output {
-        let mut command = Command::new(self.tools.join(name));
+        let mut command = Command::new(self.tool(name));
         command
             .args(arguments)
             .env("KUBECONFIG", self.variable("KUBECONFIG"))

@@ -4,10 +4,14 @@
 pub mod acts;
 pub mod cluster;
 pub mod control_plane;
-pub mod counting_proxy;
+pub mod fault_proxy;
 pub mod harness;
+pub mod line;
 pub mod node;
 pub mod object_store;
 pub mod openbao;
+pub mod operator;
+pub mod rehearsal;
 pub mod scenario;
+pub mod stub;
 pub mod tools;

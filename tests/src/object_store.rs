@@ -4,8 +4,8 @@
 mod manifests;
 mod server;
 
-pub(crate) use server::acceptor;
 pub use server::{ServeError, Settings, serve};
+pub(crate) use server::{acceptor, acceptor_of};
 
 use crate::cluster::apply::apply;
 use crate::control_plane::secrets::token;

@@ -1,7 +1,9 @@
 //! OpenBao on the cluster's node: a `StatefulSet` with raft storage, TLS and a static seal, initialised by its API.
 
 mod client;
+mod configuration;
 mod manifests;
+pub mod outside;
 
 use crate::cluster::apply::apply;
 use crate::control_plane::secrets::{token, write_private};
@@ -48,7 +50,7 @@ pub struct OpenBao {
     pub authority: PathBuf,
     /// May do everything.
     pub root_token: String,
-    /// One share; what `sys/generate-root` asks for.
+    /// One share; what `sys/generate-root` asks for. None where an unseal key does that.
     pub recovery_keys: Vec<String>,
 }
 
@@ -133,7 +135,7 @@ pub async fn start(
         .map_err(|source| OpenBaoError::Kube { name, source: Box::new(source) })?;
 
     let nodes = Nodes::find(client, servers, &authority.certificate).await?;
-    let keys = nodes.initialise().await?;
+    let keys = nodes.initialise("recovery").await?;
     nodes.wait_until_unsealed().await?;
 
     let address = format!("https://{service}:{PORT}");

@@ -19,8 +19,11 @@ const ROLE_NAME: &str = "openbao-operator-restore";
 pub struct Scenario<'a> {
     /// Where it runs.
     pub cluster: &'a Cluster,
-    name: &'static str,
-    openbao: OpenBao,
+    /// Whom it asks, and with what.
+    pub openbao: OpenBao,
+    /// Of requests, and of the Secrets they name.
+    namespace: String,
+    name: String,
     http: reqwest::Client,
     store: AmazonS3,
 }
@@ -30,11 +33,24 @@ impl<'a> Scenario<'a> {
     ///
     /// # Errors
     /// What OpenBao or the API server refused.
-    pub async fn prepare(cluster: &'a Cluster, name: &'static str) -> anyhow::Result<Self> {
-        let openbao = cluster.openbao(name);
+    pub async fn prepare(cluster: &'a Cluster, name: &str) -> anyhow::Result<Self> {
+        Self::of(cluster, NAMESPACE, name, cluster.openbao(name)).await
+    }
+
+    /// The same for any OpenBao that is, or will be, an OpenBaoCluster of that name.
+    ///
+    /// # Errors
+    /// What OpenBao or the API server refused.
+    pub async fn of(
+        cluster: &'a Cluster,
+        namespace: &str,
+        name: &str,
+        openbao: OpenBao,
+    ) -> anyhow::Result<Self> {
         let authority = reqwest::Certificate::from_pem(&std::fs::read(&openbao.authority)?)?;
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build()?;
-        let scenario = Self { cluster, name, openbao, http, store: store(cluster)? };
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        let scenario = Self { cluster, openbao, namespace, name, http, store: store(cluster)? };
         scenario.set_up_openbao().await.context("the owner's side in OpenBao")?;
         scenario.set_up_secrets().await.context("the Secrets of requests")?;
         Ok(scenario)
@@ -42,7 +58,7 @@ impl<'a> Scenario<'a> {
 
     async fn set_up_openbao(&self) -> anyhow::Result<()> {
         let key = std::fs::read_to_string(self.cluster.variable("SERVICE_ACCOUNT_PUBLIC_KEY"))?;
-        let role = ROLE.replace("NAMESPACE", NAMESPACE).replace("CLUSTER", self.name);
+        let role = ROLE.replace("NAMESPACE", &self.namespace).replace("CLUSTER", &self.name);
         self.bao(Method::POST, "sys/mounts/app", json!({"type": "kv"})).await?;
         self.bao(Method::POST, "sys/auth/jwt", json!({"type": "jwt"})).await?;
         let issuer = "https://kubernetes.default.svc";
@@ -74,7 +90,7 @@ impl<'a> Scenario<'a> {
     pub fn secret(&self, name: &str, data: &Value) -> anyhow::Result<()> {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": name, "namespace": NAMESPACE}, "stringData": data
+            "metadata": {"name": name, "namespace": self.namespace}, "stringData": data
         });
         let output = self.cluster.kubectl(&["apply", "--server-side", "-f", "-"], Some(&secret.to_string()));
         ensure!(output.code == 0, "Secret {name}: {}", output.stderr);
@@ -86,7 +102,15 @@ impl<'a> Scenario<'a> {
     /// # Errors
     /// When it refuses.
     pub async fn bao(&self, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
-        let url = format!("{}/v1/{path}", self.openbao.address);
+        self.ask(&self.openbao.address, method, path, body).await
+    }
+
+    /// Asks another server of the cluster as root.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn ask(&self, address: &str, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        let url = format!("{address}/v1/{path}");
         let request = self.http.request(method, url).header("X-Vault-Token", &self.openbao.root_token);
         let answer = request.json(&body).send().await?;
         let status = answer.status();
@@ -108,7 +132,15 @@ impl<'a> Scenario<'a> {
     /// # Errors
     /// When OpenBao refuses, or it is not there.
     pub async fn read(&self) -> anyhow::Result<String> {
-        let answer = self.bao(Method::GET, "app/treasure", Value::Null).await?;
+        self.read_from(&self.openbao.address).await
+    }
+
+    /// Reads it from another server of the cluster.
+    ///
+    /// # Errors
+    /// When that refuses, or it is not there.
+    pub async fn read_from(&self, address: &str) -> anyhow::Result<String> {
+        let answer = self.ask(address, Method::GET, "app/treasure", Value::Null).await?;
         answer["data"]["value"].as_str().map(str::to_owned).context("no value")
     }
 
@@ -136,7 +168,7 @@ impl<'a> Scenario<'a> {
     pub fn request(&self, name: &str, key: &str) -> Value {
         json!({
             "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore",
-            "metadata": {"name": name, "namespace": NAMESPACE},
+            "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
                 "cluster": self.name, "jwtAuthRole": ROLE_NAME,
                 "source": {"key": key, "target": {

@@ -8,7 +8,7 @@ mod build;
 mod machine;
 mod pins;
 
-use pins::{TOOLS, Tool};
+use pins::{FAKETIME, OLDER_OPENBAO, TOOLS, Tool};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -73,16 +73,30 @@ pub enum ToolsError {
 }
 
 /// The tools, made first if need be; `say` is told what is done and what it costs, before it is done.
-pub fn find(mut say: impl FnMut(&str)) -> Result<Tools, ToolsError> {
+pub fn find(say: impl FnMut(&str)) -> Result<Tools, ToolsError> {
+    find_all(&TOOLS, say)
+}
+
+/// An OpenBao older than the clusters' own, made first if need be.
+pub fn older_openbao(say: impl FnMut(&str)) -> Result<PathBuf, ToolsError> {
+    Ok(find_all(&[OLDER_OPENBAO], say)?.program(OLDER_OPENBAO.name))
+}
+
+/// A library that, preloaded, gives a program another clock; made first if need be.
+pub fn faketime(say: impl FnMut(&str)) -> Result<PathBuf, ToolsError> {
+    Ok(find_all(&[FAKETIME], say)?.program(FAKETIME.name))
+}
+
+fn find_all(wanted: &[Tool], mut say: impl FnMut(&str)) -> Result<Tools, ToolsError> {
     let home = cache()?.join(pins::digest());
     let tools = Tools { folder: home.join("bin") };
     let is_missing = |tool: &&Tool| !tools.program(tool.name).exists();
-    if !TOOLS.iter().any(|tool| is_missing(&tool)) {
+    if !wanted.iter().any(|tool| is_missing(&tool)) {
         return Ok(tools);
     }
     std::fs::create_dir_all(&tools.folder).map_err(at(&tools.folder))?;
     let _lock = lock(&home.join("lock"), &mut say)?;
-    let missing: Vec<&Tool> = TOOLS.iter().filter(is_missing).collect();
+    let missing: Vec<&Tool> = wanted.iter().filter(is_missing).collect();
     for tool in missing {
         make(tool, &tools, &home, &mut say)?;
     }

@@ -17,6 +17,11 @@ pub enum ArchiveError {
     /// The compressed stream makes no sense.
     #[error("The snapshot is damaged: its compressed data cannot be read.")]
     Undecodable,
+    /// So much comes out of so few bytes that no server wrote them.
+    #[error(
+        "The object is not a snapshot: its content is far larger than encrypted data can be compressed from, as in an archive made to fill disks."
+    )]
+    Bomb,
     /// The checksum at the end of the gzip stream is another one.
     #[error(
         "The snapshot is damaged: CRC32 or length of its content differ from those at the end of its gzip stream."

@@ -7,6 +7,10 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 /// What the header must begin with: magic, deflate, no flags. OpenBao writes no name, comment, extra field or header
 /// checksum. The six bytes behind it (time, compression level, operating system) mean nothing.
 const HEADER: [u8; 4] = [0x1f, 0x8b, 8, 0];
+/// Most bytes that one compressed byte stands for, and how many are let pass before that is asked. Values are encrypted,
+/// so that hardly more than the keys before them can be compressed.
+const MOST_INFLATED: u64 = 16;
+const INFLATED_ANYWAY: u64 = 1024 * 1024;
 /// Bytes decompressed at a time.
 const OUTPUT: usize = 32 * 1024;
 
@@ -85,6 +89,10 @@ impl Gunzip {
             let consumed = in_memory(self.inflate.total_in() - before_in);
             let plain = &self.output[..in_memory(self.inflate.total_out() - before_out)];
             *input = &input[consumed..];
+            let most = self.inflate.total_in().saturating_mul(MOST_INFLATED).saturating_add(INFLATED_ANYWAY);
+            if self.inflate.total_out() > most {
+                return Err(ArchiveError::Bomb);
+            }
             self.crc.update(plain);
             sink(plain)?;
             match status {

@@ -8,6 +8,12 @@ use jiff::tz::Offset;
 const TIME: &str = "%Y-%m-%dT%H-%M-%SZ";
 const SUFFIX: &str = ".snap";
 
+/// The key of the manifest of a snapshot.
+#[must_use]
+pub fn manifest(snapshot: &str) -> String {
+    format!("{snapshot}.json")
+}
+
 /// The folder of a cluster's backups, with `/` at its end. Slashes around the prefix do not count.
 #[must_use]
 pub fn folder(prefix: Option<&str>, namespace: &str, cluster: &str) -> String {

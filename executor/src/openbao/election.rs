@@ -2,6 +2,7 @@
 
 use super::OpenBaoError;
 use jiff::Timestamp;
+use plan::proof::{self, Says};
 use serde::Deserialize;
 
 /// `sys/health`.
@@ -11,6 +12,9 @@ pub(crate) struct Health {
     sealed: bool,
     /// Of the server's program.
     version: String,
+    /// Of the data, so a restore changes it; a sealed server does not say it.
+    #[serde(default)]
+    cluster_id: Option<String>,
 }
 
 /// `sys/leader`.
@@ -21,6 +25,12 @@ pub(crate) struct Leadership {
     /// Only the leader says this.
     pub(crate) active_time: Option<Timestamp>,
     leader_address: String,
+    /// Entries of the raft log that are committed, and those that it has applied.
+    raft_committed_index: u64,
+    pub(crate) raft_applied_index: u64,
+    /// When it said so, by its own clock.
+    #[serde(skip)]
+    pub(crate) said_at: Option<Timestamp>,
 }
 
 /// What one server says.
@@ -38,8 +48,16 @@ pub(crate) struct Leader {
     pub(crate) index: usize,
     /// Since when it is active.
     pub(crate) active: Timestamp,
+    /// When it said so, by its own clock.
+    pub(crate) said_at: Option<Timestamp>,
     /// Versions of the servers that take part.
     pub(crate) versions: Vec<String>,
+    /// Of its data.
+    pub(crate) cluster_id: Option<String>,
+    /// What all of them have to apply to be as far as it was.
+    pub(crate) committed: u64,
+    /// Which of those asked were behind that.
+    pub(crate) behind: Vec<usize>,
 }
 
 impl Seen {
@@ -87,28 +105,52 @@ pub(crate) fn elect(seen: &[Seen], force: bool) -> Result<Leader, Vec<OpenBaoErr
         return none("the leader does not say since when it is active".to_owned());
     };
     let versions = able().filter_map(|(_, seen)| Some(seen.health.as_ref().ok()?.version.clone())).collect();
-    Ok(Leader { index: *index, active, versions })
+    let cluster_id = seen[*index].health.as_ref().ok().and_then(|health| health.cluster_id.clone());
+    let committed = leader.raft_committed_index;
+    let behind = leaderships.iter().filter(|(_, one)| one.raft_applied_index < committed);
+    let behind = behind.map(|(index, _)| *index).collect();
+    Ok(Leader { index: *index, active, said_at: leader.said_at, versions, cluster_id, committed, behind })
+}
+
+/// Who leads now, as far as it can be said: for a proof, which must not wait for servers that stay sealed.
+pub(crate) fn leader_of(seen: &[Seen]) -> Option<(usize, &Leadership)> {
+    let says: Vec<Option<Says<'_>>> = seen
+        .iter()
+        .map(|one| {
+            let leadership = one.leadership.as_ref().ok()?;
+            Some(Says { leads: leadership.is_self, names: &leadership.leader_address })
+        })
+        .collect();
+    let index = proof::leader(&says)?;
+    Some((index, seen[index].leadership.as_ref().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn health(sealed: bool) -> Health {
+        Health { initialized: true, sealed, version: "2.7.2".to_owned(), cluster_id: None }
+    }
+
     fn node(is_self: bool, leader: &str) -> Seen {
         Seen {
             address: "a".to_owned(),
-            health: Ok(Health { initialized: true, sealed: false, version: "2.7.2".to_owned() }),
+            health: Ok(health(false)),
             leadership: Ok(Leadership {
                 is_self,
                 active_time: is_self.then_some(Timestamp::UNIX_EPOCH),
                 leader_address: leader.to_owned(),
+                raft_committed_index: 7,
+                raft_applied_index: 7,
+                said_at: None,
             }),
         }
     }
 
     fn sealed() -> Seen {
-        let health = Health { initialized: true, sealed: true, version: "2.7.2".to_owned() };
-        Seen { health: Ok(health), leadership: Err("503 Vault is sealed".to_owned()), ..node(false, "") }
+        let leadership = Err("503 Vault is sealed".to_owned());
+        Seen { health: Ok(health(true)), leadership, ..node(false, "") }
     }
 
     fn silent() -> Seen {
@@ -140,5 +182,26 @@ mod tests {
         }
         assert_eq!(elect(&[follower(), leader()], false).unwrap().index, 1);
         assert_eq!(elect(&[leader(), sealed(), silent()], false).unwrap_err().len(), 2);
+    }
+
+    /// Bug: a server that has not got what it needs to follow is not told, or one that is ahead of the leader's answer is.
+    #[test]
+    fn who_is_behind_the_leader_is_told() {
+        let at = |applied| {
+            let mut node = node(false, "x");
+            node.leadership.as_mut().unwrap().raft_applied_index = applied;
+            node
+        };
+        let leader = elect(&[at(6), node(true, "x"), at(8)], false).unwrap();
+        assert_eq!((leader.committed, leader.behind), (7, vec![0]));
+    }
+
+    /// Bug: a proof waits for servers that stay sealed, or asks a leader of before.
+    #[test]
+    fn a_proof_asks_whom_most_name() {
+        let found = |seen: &[Seen]| leader_of(seen).map(|(index, _)| index);
+        assert_eq!(found(&[sealed(), node(true, "x"), node(false, "x")]), Some(1));
+        assert_eq!(found(&[node(true, "y"), node(true, "x"), node(false, "x")]), Some(1));
+        assert_eq!(found(&[node(true, "x"), silent(), silent()]), None);
     }
 }

@@ -1,8 +1,9 @@
 //! Why OpenBao is not ready for a restore.
 
 use crate::report::Fault;
+use crate::steps;
 use api::conditions::Reason;
-use api::task::Login;
+use api::task::{Login, Task};
 use thiserror::Error;
 
 /// Why OpenBao is not ready for a restore. Nothing was changed.
@@ -32,6 +33,16 @@ pub(crate) enum OpenBaoError {
         "The servers have no leader to restore on: {0}. See `bao operator raft list-peers`, then create a new request."
     )]
     NoLeader(String),
+    #[error(
+        "Server {address} does not get as far as the leader: after 10 s it still had not applied what the leader had committed. See why it is slow, then create a new request (force accepts such servers)."
+    )]
+    Behind { address: String },
+    #[error(
+        "The listener of {address} cuts a request after {seconds} s, and this pod needs at least {needed} s to send the snapshot. Set http_read_timeout = \"{setting}\" in the listener of every server and restart them, then create a new request."
+    )]
+    ReadTimeout { address: String, seconds: u64, needed: u64, setting: String },
+    #[error("The Task names no credentials. Use the image of the operator's own release.")]
+    NoLogin,
     #[error("{what} cannot be read: {fault}. Correct the Secret, then create a new request.")]
     Credential { what: &'static str, fault: String, login: Login },
     #[error(
@@ -39,9 +50,13 @@ pub(crate) enum OpenBaoError {
     )]
     Login { mount: String, role: String, fault: String },
     #[error(
-        "Role {role:?} issues tokens of type {found:?}, which outlive a restore. Set token_type=service on the role, then create a new request."
+        "Role {role:?} at auth/{mount} issues tokens of type {found:?}, which outlive a restore. Set token_type=service on the role, then create a new request."
     )]
-    Batch { role: String, found: String },
+    Batch { mount: String, role: String, found: String },
+    #[error(
+        "The token of the Secret is of type {found:?}, which outlives a restore. Put a service token into the Secret, then create a new request."
+    )]
+    BatchToken { found: String },
     #[error("The credentials may not do all that a restore needs: {fault}. Add to their policy: {policy}")]
     Permission { fault: String, policy: String, login: Login },
     #[error(
@@ -78,8 +93,12 @@ impl Fault for OpenBaoError {
             }
             Self::Sealed { .. } | Self::Uninitialised { .. } => Reason::ServerSealed,
             Self::NoLeader(_) => Reason::NoLeader,
-            Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => Reason::LoginRefused,
-            Self::Batch { .. } => Reason::BatchToken,
+            Self::Behind { .. } => Reason::IndexLag,
+            Self::ReadTimeout { .. } => Reason::ReadTimeout,
+            Self::NoLogin | Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => {
+                Reason::LoginRefused
+            }
+            Self::Batch { .. } | Self::BatchToken { .. } => Reason::BatchToken,
             Self::Permission { .. } => Reason::PermissionMissing,
             Self::Older { .. } => Reason::ServerOlder,
             Self::OtherKeys => Reason::SealMismatch,
@@ -92,7 +111,7 @@ impl Fault for OpenBaoError {
                 Login::Jwt { .. } => "spec.jwtAuthRole",
                 Login::Token { .. } => "spec.tokenSecretRef",
             },
-            Self::Token { .. } => "spec.tokenSecretRef",
+            Self::Token { .. } | Self::BatchToken { .. } => "spec.tokenSecretRef",
             Self::Login { .. } | Self::Batch { .. } => "spec.jwtAuthRole",
             Self::Older { .. } => "spec.source.key",
             Self::OtherKeys => "spec.force",
@@ -104,7 +123,38 @@ impl Fault for OpenBaoError {
     fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::Sealed { .. } | Self::NoLeader(_) | Self::Answer { .. }
+            Self::Unreachable { .. }
+                | Self::Sealed { .. }
+                | Self::NoLeader(_)
+                | Self::Behind { .. }
+                | Self::Answer { .. }
         )
+    }
+
+    fn next_step(&self, task: &Task) -> String {
+        match self {
+            Self::Unreachable { address, .. } | Self::Uninitialised { address } => steps::status(address),
+            Self::Sealed { address } => format!("bao operator unseal -address={address}"),
+            Self::NoLeader(_) => "bao operator raft list-peers".to_owned(),
+            Self::Behind { .. } => "bao operator raft autopilot state".to_owned(),
+            Self::ReadTimeout { setting, .. } => steps::read_timeout(setting),
+            Self::Address(_) | Self::Authority(_) => {
+                format!("{} get openbaocluster --output=yaml", steps::kubectl(task))
+            }
+            Self::Login { mount, role, .. } => format!("bao read auth/{mount}/role/{role}"),
+            Self::Batch { mount, role, .. } => {
+                format!("bao read auth/{mount}/role/{role}   # write it again with token_type=service")
+            }
+            Self::BatchToken { .. } | Self::Token { .. } => {
+                "bao token create -type=service -policy=restore".to_owned()
+            }
+            Self::Permission { .. } => {
+                "bao policy write restore deploy/examples/openbao-restore-policy.hcl".to_owned()
+            }
+            Self::NoLogin | Self::Credential { .. } | Self::Answer { .. } => {
+                steps::new_request(task, self.field().as_deref())
+            }
+            Self::Older { .. } | Self::OtherKeys => steps::list(task),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A login at the leader, and what is done with it.
 
-use super::{Answer, Node, OpenBaoError, Seal, answer, ask, judge_seal};
+use super::{Answer, Node, OpenBaoError, Seal, ask, judge_seal, whole};
+use crate::clock::Moment;
 use crate::report::fault;
 use api::task::Login;
 use archive::Summary;
@@ -25,6 +26,15 @@ pub(crate) struct Session {
     pub(crate) leader: Node,
     token: String,
     login: Login,
+    begun: Moment,
+    /// How long after the beginning the token is void; none: nobody can tell.
+    life: Option<SignedDuration>,
+}
+
+/// A token, and how long it lives.
+struct Token {
+    text: String,
+    life: Option<SignedDuration>,
 }
 
 impl Session {
@@ -37,14 +47,28 @@ impl Session {
             let text = text.trim().to_owned();
             if text.is_empty() { Err(fault("it is empty".to_owned())) } else { Ok(text) }
         };
-        let token = match login {
-            Login::Token { key } => secret("token", key, "The token of the Secret")?,
+        let begun = Moment::now();
+        let Token { text, life } = match login {
+            Login::Token { key } => given(leader, secret("token", key, "The token of the Secret")?).await?,
             Login::Jwt { mount, role } => {
                 let jwt = secret("jwt", "token", "The pod's own token for OpenBao")?;
                 exchange(leader, mount, role, &jwt).await?
             }
         };
-        Ok(Self { leader: leader.clone(), token, login: login.clone() })
+        Ok(Self { leader: leader.clone(), token: text, login: login.clone(), begun, life })
+    }
+
+    /// At a server that asks nothing.
+    #[cfg(test)]
+    pub(crate) fn at(leader: Node) -> Self {
+        let login = Login::Token { key: "token".to_owned() };
+        Self { leader, token: "s.t".to_owned(), login, begun: Moment::now(), life: None }
+    }
+
+    /// How long the token can still be used, at most; none: nobody can tell.
+    pub(crate) fn left(&self) -> Option<SignedDuration> {
+        let passed = SignedDuration::try_from(self.begun.at_least()).unwrap_or(SignedDuration::MAX);
+        self.life.map(|life| life.saturating_sub(passed).max(SignedDuration::ZERO))
     }
 
     /// Whether it may do all that a restore needs.
@@ -78,10 +102,9 @@ impl Session {
         OpenBaoError::Permission { fault: fault.to_owned(), policy, login: self.login.clone() }
     }
 
-    /// Makes a marker that lives this many seconds and finds it again; gives it with its expiry.
+    /// Makes a marker that lives this many seconds and finds it again; gives it with its expiry by the leader's clock.
     pub(crate) async fn mark(&self, text: &str, seconds: u32) -> Result<(String, Timestamp), OpenBaoError> {
         let unclear = |fault| OpenBaoError::Answer { what: "the request for a marker", fault };
-        let before = Timestamp::now();
         let request = self
             .leader
             .request(Method::POST, WRAP)
@@ -89,16 +112,18 @@ impl Session {
             .header("X-Vault-Wrap-TTL", format!("{seconds}s"));
         let wrapped = ask(request.json(&json!({ "request": text }))).await.map_err(unclear)?;
         let info = &wrapped.body["wrap_info"];
-        let (token, ttl) = match (wrapped.status, info["token"].as_str(), info["ttl"].as_i64()) {
-            (200, Some(token), Some(ttl)) => (token.to_owned(), ttl),
-            (403, ..) => return Err(self.lacks(&wrapped.fault(), &[WRAP])),
-            _ => return Err(unclear(wrapped.fault())),
-        };
+        let created = info["creation_time"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+        let (token, created, life) =
+            match (wrapped.status, info["token"].as_str(), created, seconds_of(&info["ttl"])) {
+                (200, Some(token), Some(created), Some(life)) => (token.to_owned(), created, life),
+                (403, ..) => return Err(self.lacks(&wrapped.fault(), &[WRAP])),
+                _ => return Err(unclear(wrapped.fault())),
+            };
         let found = self.leader.lookup(&token).await.map_err(unclear)?;
         if found.status != 200 {
             return Err(unclear(format!("its marker is not there: {}", found.fault())));
         }
-        Ok((token, before.saturating_add(SignedDuration::from_secs(ttl)).unwrap_or(before)))
+        Ok((token, created.saturating_add(life).unwrap_or(created)))
     }
 
     /// Asks whether the leader has the keys of the snapshot, by an archive that it cannot accept.
@@ -107,11 +132,7 @@ impl Session {
             return Seal::Inconclusive("the snapshot has no sealed list".to_owned());
         };
         let request = self.snapshot(SNAPSHOT).timeout(DRY_RUN).body(probe);
-        let answered = async {
-            let response = request.send().await?;
-            let status = response.status().as_u16();
-            Ok::<Answer, reqwest::Error>(answer(status, &response.text().await?))
-        };
+        let answered = async { whole(request.send().await?).await };
         let verdict = match answered.await {
             Ok(answered) => judge_seal(&answered),
             Err(error) => Seal::Inconclusive(fault(error)),
@@ -145,24 +166,46 @@ impl Session {
     }
 }
 
+/// The token of a Secret. It may not be allowed to look itself up, and then nothing is known about it; one that can be
+/// renewed may be renewed by its owner at any time.
+async fn given(leader: &Node, token: String) -> Result<Token, OpenBaoError> {
+    let what = "the question for the token's type";
+    let request = leader.request(Method::GET, "auth/token/lookup-self").header("X-Vault-Token", &token);
+    let answered = ask(request).await.map_err(|fault| OpenBaoError::Answer { what, fault })?;
+    let data = &answered.body["data"];
+    match (answered.status, data["type"].as_str()) {
+        (200, Some("service")) => {
+            let ends = data["renewable"] == false;
+            Ok(Token { text: token, life: seconds_of(&data["ttl"]).filter(|_| ends) })
+        }
+        (200, Some(found)) => Err(OpenBaoError::BatchToken { found: found.to_owned() }),
+        (403, _) => Ok(Token { text: token, life: None }),
+        _ => Err(OpenBaoError::Answer { what, fault: answered.fault() }),
+    }
+}
+
 /// The pod's token for one of OpenBao.
-async fn exchange(leader: &Node, mount: &str, role: &str, jwt: &str) -> Result<String, OpenBaoError> {
+async fn exchange(leader: &Node, mount: &str, role: &str, jwt: &str) -> Result<Token, OpenBaoError> {
     let path = format!("auth/{mount}/login");
     let unclear = |fault| OpenBaoError::Answer { what: "the login", fault };
     let answered = leader.post(&path, &json!({ "role": role, "jwt": jwt })).await.map_err(unclear)?;
     let auth = &answered.body["auth"];
+    let (mount, role) = (mount.to_owned(), role.to_owned());
     match (answered.status, auth["client_token"].as_str(), auth["token_type"].as_str()) {
-        (200, Some(token), Some("service")) => Ok(token.to_owned()),
+        (200, Some(token), Some("service")) => {
+            Ok(Token { text: token.to_owned(), life: seconds_of(&auth["lease_duration"]) })
+        }
         (200, Some(_), found) => {
-            let found = found.unwrap_or_default().to_owned();
-            Err(OpenBaoError::Batch { role: role.to_owned(), found })
+            Err(OpenBaoError::Batch { mount, role, found: found.unwrap_or_default().to_owned() })
         }
-        (400 | 403 | 404, ..) => {
-            let (mount, role) = (mount.to_owned(), role.to_owned());
-            Err(OpenBaoError::Login { mount, role, fault: answered.fault() })
-        }
+        (400 | 403 | 404, ..) => Err(OpenBaoError::Login { mount, role, fault: answered.fault() }),
         _ => Err(unclear(answered.fault())),
     }
+}
+
+/// A time to live, where there is one: OpenBao says 0 for none.
+fn seconds_of(value: &Value) -> Option<SignedDuration> {
+    value.as_i64().filter(|seconds| *seconds > 0).map(SignedDuration::from_secs)
 }
 
 fn may_update(answer: &Value, path: &str) -> bool {

@@ -1,40 +1,57 @@
 //! The way to the leader: every server asked, one login, and whether it may restore.
 
-use super::steps;
 use crate::args::Args;
-use crate::openbao::{Cluster, Leader, OpenBaoError, Seal, Session, elect};
+use crate::openbao::{Cluster, Leader, Node, OpenBaoError, Seal, Session, elect};
 use crate::report::{Fault, Findings};
+use crate::steps;
 use api::conditions::{ConditionType, Reason};
 use api::task::Task;
 use archive::{Summary, Version};
+use std::time::Duration;
+
+/// Longest wait for a server that is behind the leader.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// A login at the leader, which may do what a restore needs.
 pub(super) struct Access {
     pub(super) cluster: Cluster,
     pub(super) leader: Leader,
     pub(super) session: Session,
+    /// What was found on the way.
+    pub(super) findings: Findings,
 }
 
 /// Finds the leader and logs in; everything that stands in the way comes back.
 pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> {
-    let cluster =
-        Cluster::open(&task.cluster, &args.mounts.join("openbao-ca")).map_err(|error| not_asked(&[error]))?;
-    let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(&errors))?;
+    let cluster = Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"))
+        .map_err(|error| not_asked(task, &[error]))?;
+    let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(task, &errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
-    let refused = |error| Findings::of(ConditionType::Authenticated, &error);
-    let session = Session::begin(node, &task.login, &args.mounts).await.map_err(refused)?;
+    let mut findings = keeps_up(task, &cluster, &leader, CATCH_UP).await;
+    match log_in(task, args, node).await {
+        Ok(session) => Ok(Access { cluster, leader, session, findings }),
+        Err(error) => {
+            findings.join(Findings::of(task, ConditionType::Authenticated, &error));
+            Err(findings)
+        }
+    }
+}
+
+async fn log_in(task: &Task, args: &Args, node: &Node) -> Result<Session, OpenBaoError> {
+    let login = task.login.as_ref().ok_or(OpenBaoError::NoLogin)?;
+    let session = Session::begin(node, login, &args.mounts).await?;
     if let Err(error) = session.may_restore(task.force).await {
         session.end().await;
-        return Err(refused(error));
+        return Err(error);
     }
-    Ok(Access { cluster, leader, session })
+    Ok(session)
 }
 
 /// Without a leader there was no login: nothing is known about it.
-fn not_asked(errors: &[OpenBaoError]) -> Findings {
+fn not_asked(task: &Task, errors: &[OpenBaoError]) -> Findings {
     let mut findings = Findings::default();
     for error in errors {
-        findings.fault(error);
+        findings.join(Findings::of(task, ConditionType::ClusterResolved, error));
     }
     let reason = errors.first().map_or(Reason::NoLeader, Fault::reason);
     let message = "Not tried: there is no leader to log in to.".to_owned();
@@ -42,11 +59,29 @@ fn not_asked(errors: &[OpenBaoError]) -> Findings {
     findings
 }
 
+/// Whether every server has what the leader had committed: one that has not cannot follow it through a restore.
+async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader, within: Duration) -> Findings {
+    let stage = ConditionType::ClusterResolved;
+    let Some(address) = cluster.laggard(leader, within).await else {
+        let mut findings = Findings::default();
+        let message = "The servers are unsealed and agree on their leader.".to_owned();
+        findings.stage(stage, Some(true), Reason::Verified, message);
+        return findings;
+    };
+    let error = OpenBaoError::Behind { address };
+    if !task.force {
+        return Findings::of(task, stage, &error);
+    }
+    let mut findings = Findings::default();
+    findings.stage(stage, Some(true), error.reason(), format!("{error} This request has it."));
+    findings
+}
+
 /// Holds the snapshot against the servers: their versions, and the dry run of the seal check.
 pub(super) async fn compatible(task: &Task, access: &Access, summary: &Summary) -> (Findings, Seal) {
     let mut findings = Findings::default();
     if let Err(error) = not_older(&access.leader.versions, summary) {
-        findings.fault(&error);
+        findings.join(Findings::of(task, ConditionType::ClusterResolved, &error));
     }
     let seal = access.session.seal(summary).await;
     let stage = ConditionType::SealCompatible;
@@ -61,7 +96,7 @@ pub(super) async fn compatible(task: &Task, access: &Access, summary: &Summary) 
             findings.stage(stage, Some(true), Reason::SealMismatch, message.to_owned());
             findings.next_steps.extend(steps::other_keys(summary));
         }
-        Seal::Other => findings.join(Findings::of(stage, &OpenBaoError::OtherKeys)),
+        Seal::Other => findings.join(Findings::of(task, stage, &OpenBaoError::OtherKeys)),
         Seal::Inconclusive(fault) => {
             let message = format!(
                 "Whether the cluster has the keys of the snapshot is not known: the dry run gave no verdict ({fault})."
@@ -96,7 +131,8 @@ fn not_older(servers: &[String], summary: &Summary) -> Result<(), OpenBaoError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::SNAPSHOT;
+    use crate::testing::{Bao, SNAPSHOT, task};
+    use api::task::TaskKind;
 
     /// Bug: versions are compared as text, or what cannot be compared passes.
     #[test]
@@ -117,5 +153,34 @@ mod tests {
         summary.unreadable_version = None;
         summary.newest_version = None;
         assert!(!fits(&["2.7.2"], &summary));
+    }
+
+    /// Bug: a server that only answers late is refused, or one that is stuck is not; a request with force meets neither.
+    #[tokio::test]
+    async fn a_server_that_stays_behind_is_told() {
+        let bao = Bao::start(3).await;
+        let cluster = bao.cluster();
+        bao.server(2, |server| server.applied = 5);
+        let leader = elect(&cluster.look().await, false).unwrap();
+        let mut task = task(TaskKind::Check);
+        let behind = keeps_up(&task, &cluster, &leader, Duration::ZERO).await.unchanged();
+        assert_eq!(behind.problems[0].reason, Reason::IndexLag);
+        assert!(behind.problems[0].message.contains(&bao.addresses[2]), "{:?}", behind.problems);
+        assert_eq!(behind.next_steps, ["bao operator raft autopilot state"]);
+        task.force = true;
+        let forced = keeps_up(&task, &cluster, &leader, Duration::ZERO).await.unchanged();
+        assert_eq!((forced.problems.len(), forced.stages[0].holds), (0, Some(true)));
+        assert_eq!(forced.stages[0].reason, Reason::IndexLag);
+
+        task.force = false;
+        let asked = bao.server(2, |server| server.asked.len());
+        let catches_up = async {
+            while bao.server(2, |server| server.asked.len()) == asked {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            bao.server(2, |server| server.applied = 9);
+        };
+        let (late, ()) = tokio::join!(keeps_up(&task, &cluster, &leader, CATCH_UP), catches_up);
+        assert!(!late.has_problems());
     }
 }

@@ -1,46 +1,42 @@
 //! Looks at everything, changes nothing.
 
-use super::{access, leave, lost, snapshot};
+use super::access::{self, Access};
+use super::{manifest, snapshot, work};
 use crate::args::Args;
+use crate::openbao::outlasts;
 use crate::progress::Progress;
 use crate::report::Findings;
-use crate::ticket::Ticket;
-use access::Access;
 use api::conditions::{ConditionType, Reason};
 use api::task::{Report, Task};
+use archive::{Manifest, Summary};
 use std::io::sink;
 
 /// Life of the marker that only shows that one can be made, in seconds.
 const TRIAL: u32 = 60;
 
-/// Checks everything that a restore needs; the claim comes first and says that this pod lives.
+/// Checks everything that a restore needs.
 pub(super) async fn check(task: &Task, args: &Args) -> Report {
-    let mut ticket = match Ticket::open(task, args).await {
-        Ok(ticket) => ticket,
-        Err(error) => return lost(&error),
-    };
     let progress = Progress::default();
-    if let Err(error) = ticket.claim(None).await {
-        return leave(&mut ticket, lost(&error), &progress).await;
-    }
-    let findings = tokio::select! {
-        biased;
-        findings = look(task, args, &progress) => findings,
-        error = ticket.beat(&progress) => return lost(&error),
-    };
-    leave(&mut ticket, findings.unchanged(), &progress).await
+    work(task, args, &progress, async { look(task, args, &progress).await.unchanged() }).await
 }
 
 /// Object and servers at once: what is wrong with one does not hide what is wrong with the other.
 async fn look(task: &Task, args: &Args, progress: &Progress) -> Findings {
     let ((mut findings, summary), access) =
-        tokio::join!(snapshot::read(task, args, progress, sink()), enter(task, args));
+        tokio::join!(snapshot::read(task, args, progress, sink()), access::enter(task, args));
+    let mut manifest = None;
+    if let Some(summary) = &summary {
+        let (faults, found) = manifest::read(task, args, summary).await;
+        findings.join(faults);
+        manifest = found;
+    }
     match access {
         Err(faults) => findings.join(faults),
-        Ok((access, faults)) => {
-            findings.join(faults);
+        Ok(mut access) => {
+            findings.join(std::mem::take(&mut access.findings));
+            findings.join(try_marker(task, &access).await);
             if let Some(summary) = summary {
-                findings.join(access::compatible(task, &access, &summary).await.0);
+                findings.join(hold_against(task, &access, &summary, manifest.as_ref()).await);
             }
             access.session.end().await;
         }
@@ -48,15 +44,34 @@ async fn look(task: &Task, args: &Args, progress: &Progress) -> Findings {
     findings
 }
 
-/// Logs in, and tries whether a marker can be made.
-async fn enter(task: &Task, args: &Args) -> Result<(Access, Findings), Findings> {
-    let access = access::enter(task, args).await?;
-    let mut findings = Findings::default();
+/// Whether a marker can be made.
+async fn try_marker(task: &Task, access: &Access) -> Findings {
+    let stage = ConditionType::Authenticated;
     if let Err(error) = access.session.mark(&task.request.uid, TRIAL).await {
-        findings.join(Findings::of(ConditionType::Authenticated, &error));
-    } else {
-        let message = "The credentials may do all that a restore needs.".to_owned();
-        findings.stage(ConditionType::Authenticated, Some(true), Reason::Verified, message);
+        return Findings::of(task, stage, &error);
     }
-    Ok((access, findings))
+    let mut findings = Findings::default();
+    let message = "The credentials may do all that a restore needs.".to_owned();
+    findings.stage(stage, Some(true), Reason::Verified, message);
+    findings
 }
+
+/// Snapshot against servers.
+async fn hold_against(
+    task: &Task,
+    access: &Access,
+    summary: &Summary,
+    manifest: Option<&Manifest>,
+) -> Findings {
+    let (mut findings, _) = access::compatible(task, access, summary).await;
+    if let Some(manifest) = manifest {
+        findings.join(manifest::same_cluster(manifest, &access.leader));
+    }
+    if let Err(error) = outlasts(&access.session.leader, summary.object_size).await {
+        findings.join(Findings::of(task, ConditionType::ClusterResolved, &error));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;

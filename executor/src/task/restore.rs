@@ -2,29 +2,33 @@
 
 use super::conclude::{self, Done};
 use super::prepare::{Prepared, prepare};
-use super::{leave, lost};
+use super::{cancelled, leave, lost, termination};
 use crate::args::Args;
+use crate::clock::Moment;
+use crate::openbao::setting;
 use crate::post::{self, Sent, Upload};
 use crate::progress::Progress;
-use crate::prove::{self, prove};
+use crate::prove::{Claim, End, prove};
 use crate::report;
-use crate::ticket::{Claimed, Ticket};
+use crate::ticket::Ticket;
 use crate::transfer::longest;
 use api::conditions::Reason;
 use api::task::{Outcome, Report, Task};
-use plan::proof::Post;
+use plan::proof::{Post, Verdict};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use std::time::{Duration, Instant};
+use tokio::signal::unix::Signal;
+
+/// How long proof is looked for, whatever was left of the time for the whole: the pod's deadline leaves that.
+const LEAST_PROOF: Duration = Duration::from_mins(2);
+/// How long it is looked for at the most: the operator has others ask.
+const LONGEST_PROOF: Duration = Duration::from_mins(10);
 
 /// Restores. A termination before the claim cancels; after it the restore goes on to its end.
 pub(super) async fn restore(task: &Task, args: &Args) -> Report {
-    let mut termination = match signal(SignalKind::terminate()) {
+    let mut termination = match termination() {
         Ok(termination) => termination,
-        Err(error) => {
-            let message = format!("The pod cannot be told to end: {error}. Nothing was touched.");
-            return report::ended(Outcome::Failed, Reason::JobFailed, message);
-        }
+        Err(report) => return report,
     };
     let mut ticket = match Ticket::open(task, args).await {
         Ok(ticket) => ticket,
@@ -34,11 +38,12 @@ pub(super) async fn restore(task: &Task, args: &Args) -> Report {
     let Some(pinned) = &task.pinned else {
         return leave(&mut ticket, unchecked(), &progress).await;
     };
+    let deadline = Instant::now() + longest(pinned.size);
     let half = longest(pinned.size) / 2;
     let prepared = tokio::select! {
         biased;
         _ = termination.recv() => Err(cancelled()),
-        prepared = prepare(task, args, &progress) => prepared.map_err(report::Findings::unchanged),
+        prepared = prepare(task, pinned, args, &progress) => prepared.map_err(report::Findings::unchanged),
         error = ticket.beat(&progress) => return lost(&error),
         () = tokio::time::sleep(half) => Err(slow(half)),
     };
@@ -48,10 +53,10 @@ pub(super) async fn restore(task: &Task, args: &Args) -> Report {
             prepared.access.session.end().await;
             cancelled()
         }
-        Ok(prepared) => match ticket.claim(Some(&prepared.marker)).await {
+        Ok(prepared) => match ticket.claim(|now| Some(prepared.mark.claimed(now))).await {
             Ok(claimed) => tokio::select! {
                 biased;
-                report = apply(task, prepared, claimed, half, &progress) => report,
+                report = apply(task, prepared, claimed, deadline, &progress) => report,
                 never = keep_beating(&mut ticket, &progress) => match never {},
             },
             Err(error) => {
@@ -83,39 +88,40 @@ async fn keep_beating(ticket: &mut Ticket, progress: &Progress) -> std::convert:
 async fn apply(
     task: &Task,
     prepared: Prepared,
-    claimed: Claimed,
-    longest: Duration,
+    claimed: Moment,
+    deadline: Instant,
     progress: &Arc<Progress>,
 ) -> Report {
-    let Prepared { access, marker, active_before, path, file, size, findings } = prepared;
-    tracing::info!(leader = marker.leader, path, size, "the ticket is claimed; the snapshot is sent");
-    let upload =
-        Upload { session: &access.session, path, file: &file, size, claimed: claimed.since, longest };
+    let Prepared { access, mark, path, file, pinned, findings } = prepared;
+    tracing::info!(leader = mark.leader, path, pinned.size, "the ticket is claimed; the snapshot is sent");
+    let longest = longest(pinned.size) / 2;
+    let upload = Upload { session: &access.session, path, file, pinned: &pinned, claimed, longest };
     let sent = post::send(upload, progress).await;
     tracing::info!(?sent, "the snapshot was sent");
-    let post = match &sent {
+    let (post, told) = match &sent {
         Sent::Nothing(fault) => {
             access.session.end().await;
-            return conclude::nothing_sent(findings, fault);
+            return conclude::nothing_sent(task, findings, fault);
         }
-        Sent::Acknowledged => Post::Acknowledged,
-        Sent::Refused(_) => Post::Refused,
-        Sent::Unclear(_) => Post::Unclear,
+        Sent::Acknowledged => (Post::Acknowledged, "the leader acknowledged it".to_owned()),
+        Sent::Refused(fault) => (Post::Refused, format!("the leader refused it ({fault})")),
+        Sent::Unclear(fault) => (Post::Unclear, format!("the leader gave no clear answer ({fault})")),
     };
-    let claim = prove::Claim { marker: &marker, active_before, claimed: claimed.at, post };
-    let proof = prove(&access.cluster, &claim).await;
-    if proof.verdict == plan::proof::Verdict::NotApplied {
+    let claim = Claim {
+        token: &mark.token,
+        expires: mark.expires,
+        active_before: mark.active_before,
+        claimed: mark.ready,
+        post,
+        end: End::After(claimed, mark.on_its_way),
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    let proof = prove(&access.cluster, &claim, left.clamp(LEAST_PROOF, LONGEST_PROOF)).await;
+    if proof.verdict == Verdict::NotApplied {
         access.session.end().await;
     }
-    conclude::conclude(
-        findings,
-        &Done { sent, proof, addresses: &task.cluster.addresses, leader: &marker.leader },
-    )
-}
-
-fn cancelled() -> Report {
-    let message = "The pod was told to end before it had claimed its ticket. Nothing was touched.";
-    report::ended(Outcome::Failed, Reason::Cancelled, message.to_owned())
+    let cut = sent.was_cut().then(|| setting(pinned.size));
+    conclude::conclude(findings, &Done { task, post: told, proof, leader: &mark.leader, cut })
 }
 
 fn unchecked() -> Report {

@@ -25,16 +25,16 @@ pub(super) async fn read(
     let stage = ConditionType::SnapshotVerified;
     let store = match storage::open(&task.target, &args.mounts.join("storage")) {
         Ok(store) => store,
-        Err(error) => return (Findings::of(stage, &error), None),
+        Err(error) => return (Findings::of(task, stage, &error), None),
     };
     let (pinned, summary) = match verify(Arc::new(store), &task.key, pace(&task.target), progress, copy).await
     {
         Ok(read) => read,
-        Err(error) => return (Findings::of(stage, &error), None),
+        Err(error) => return (Findings::of(task, stage, &error), None),
     };
     let mut findings = Findings::default();
     if let Err(error) = compare(task, &pinned) {
-        findings.join(Findings::of(stage, &error));
+        findings.join(Findings::of(task, stage, &error));
         findings.pinned = Some(pinned);
         return (findings, None);
     }

@@ -1,16 +1,11 @@
 use super::*;
-use crate::testing::{SNAPSHOT, Store, task};
-use clap::Parser;
+use crate::testing::{SNAPSHOT, Store, args, task};
 use std::path::Path;
-
-fn args(mounts: &Path, task: &str) -> Args {
-    Args::parse_from(["executor", "--mounts", mounts.to_str().unwrap(), "--task", task])
-}
 
 /// Bug: a pod without a Task, or with one of another release, does something.
 #[tokio::test]
 async fn without_a_task_it_can_follow_it_refuses() {
-    let other = serde_json::to_string(&task(TaskKind::Prove)).unwrap();
+    let other = serde_json::to_string(&task(TaskKind::Backup)).unwrap();
     for text in ["", "{}", r#"{"v":2}"#, "no JSON", &other] {
         let report = run(&args(Path::new("/nowhere"), text)).await;
         assert_eq!(report.outcome.exit_code(), 1, "{text:?}");
@@ -21,8 +16,7 @@ async fn without_a_task_it_can_follow_it_refuses() {
 async fn read(store: &Store, task: &Task, copy: &mut Vec<u8>) -> Report {
     let mut task = task.clone();
     task.target = store.target.clone();
-    let mounts = store.secrets();
-    let args = args(mounts.parent().unwrap(), "");
+    let args = args(&store.mounts(), "");
     let (findings, summary) = snapshot::read(&task, &args, &Progress::default(), copy).await;
     assert_eq!(summary.is_none(), findings.has_problems());
     findings.unchanged()

@@ -3,14 +3,24 @@ use crate::testing::task;
 use api::task::{Outcome, TaskKind};
 use axum::extract::State;
 use axum::http::StatusCode as Status;
+use axum::http::header::DATE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::Parser;
 use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+
+/// The API server's clock, which is not this pod's.
+const NOW: &str = "2020-02-20T20:20:20Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
 
 /// One Lease behind an API server that holds writes to its resourceVersion.
 #[derive(Clone)]
@@ -64,12 +74,12 @@ impl Server {
     }
 
     async fn opened(&self, pod: &str) -> Ticket {
-        self.open(pod, Timestamp::now() + SignedDuration::from_hours(1)).await.unwrap()
+        self.open(pod, now() + SignedDuration::from_hours(1)).await.unwrap()
     }
 }
 
-async fn read(State(server): State<Server>) -> Json<Value> {
-    Json(server.now())
+async fn read(State(server): State<Server>) -> impl IntoResponse {
+    ([(DATE, "Thu, 20 Feb 2020 20:20:20 GMT")], Json(server.now()))
 }
 
 async fn write(State(server): State<Server>, Json(next): Json<Value>) -> Result<Json<Value>, Status> {
@@ -94,22 +104,29 @@ fn holder(lease: &Value) -> &Value {
 async fn whoever_claims_first_is_the_only_one() {
     let server = Server::start().await;
     let (mut first, mut second) = (server.opened("first").await, server.opened("second").await);
-    let marker = Marker {
-        token: "s.m".to_owned(),
-        expires: task(TaskKind::Check).not_after,
-        leader: "x".to_owned(),
-        active_time: "y".to_owned(),
+    let marker = |now| {
+        Some(Marker {
+            token: "s.m".to_owned(),
+            expires: Time(Timestamp::MAX),
+            leader: "x".to_owned(),
+            active_time: "y".to_owned(),
+            claimed_at: Time(Timestamp::UNIX_EPOCH),
+            not_applied_after: Time(now + SignedDuration::from_mins(30)),
+        })
     };
-    first.claim(Some(&marker)).await.unwrap();
+    first.claim(marker).await.unwrap();
     let lease = server.now();
     assert_eq!(holder(&lease), "first");
-    assert!(lease["metadata"]["annotations"][names::MARKER].as_str().unwrap().contains("s.m"));
-    let lost = second.claim(None).await.unwrap_err();
+    let left: Marker =
+        serde_json::from_str(lease["metadata"]["annotations"][names::MARKER].as_str().unwrap()).unwrap();
+    assert_eq!(left.token, "s.m");
+    assert_eq!(left.not_applied_after.0, now() + SignedDuration::from_mins(30));
+    let lost = second.claim(|_| None).await.unwrap_err();
     assert!(matches!(&lost, TicketError::ClaimedBy(holder) if holder == "first"), "{lost}");
     assert_eq!(lost.outcome(), Outcome::Unknown);
     second.leave("{}", &Progress::default()).await.unwrap_err();
     assert_eq!(server.now(), lease);
-    let late = server.open("first", Timestamp::now() + SignedDuration::from_hours(1)).await;
+    let late = server.open("first", now() + SignedDuration::from_hours(1)).await;
     assert!(late.is_err(), "a pod that begins anew does not know what it did");
 }
 
@@ -120,7 +137,7 @@ async fn a_fence_stops_a_pod_that_has_not_claimed() {
     server.change(|lease| lease["spec"] = json!({"holderIdentity": "operator/LockLost"}));
     let lost = ticket.beat(&Progress::default()).await;
     assert_eq!(lost.outcome(), Outcome::Refused, "{lost}");
-    assert_eq!(ticket.claim(None).await.unwrap_err().outcome(), Outcome::Refused);
+    assert_eq!(ticket.claim(|_| None).await.unwrap_err().outcome(), Outcome::Refused);
     assert_eq!(holder(&server.now()), "operator/LockLost");
 }
 
@@ -130,7 +147,7 @@ async fn a_claim_without_an_answer_is_looked_up() {
     let server = Server::start().await;
     let mut ticket = server.opened("pod").await;
     *server.lossy.lock().unwrap() = true;
-    ticket.claim(None).await.unwrap();
+    ticket.claim(|_| None).await.unwrap();
     assert_eq!(server.now()["metadata"]["resourceVersion"], "2", "one write");
     *server.lossy.lock().unwrap() = true;
     ticket.leave("{}", &Progress::default()).await.unwrap();
@@ -140,11 +157,11 @@ async fn a_claim_without_an_answer_is_looked_up() {
 #[tokio::test]
 async fn nothing_begins_after_its_time_or_without_its_own_ticket() {
     let server = Server::start().await;
-    let mut late = server.open("pod", Timestamp::now() - SignedDuration::from_secs(5)).await.unwrap();
-    assert!(matches!(late.claim(None).await, Err(TicketError::Expired { .. })));
+    let mut late = server.open("pod", now() - SignedDuration::from_secs(1)).await.unwrap();
+    assert!(matches!(late.claim(|_| None).await, Err(TicketError::Expired { .. })));
     let mut ticket = server.opened("pod").await;
     server.change(|lease| lease["metadata"]["uid"] = json!("another"));
-    assert!(matches!(ticket.claim(None).await, Err(TicketError::Gone)));
+    assert!(matches!(ticket.claim(|_| None).await, Err(TicketError::Gone)));
     assert!(holder(&server.now()).is_null());
 }
 
@@ -154,7 +171,7 @@ async fn a_ticket_with_a_report_is_over() {
     let server = Server::start().await;
     let (mut first, mut second) = (server.opened("first").await, server.opened("second").await);
     first.leave("{}", &Progress::default()).await.unwrap();
-    assert!(matches!(second.claim(None).await, Err(TicketError::Reported(_))));
+    assert!(matches!(second.claim(|_| None).await, Err(TicketError::Reported(_))));
     assert!(holder(&server.now()).is_null());
 }
 

@@ -90,9 +90,9 @@ async fn every_range_asks_for_the_same_object() {
     let path = Path::from("a.snap");
     store.put(&path, SNAPSHOT.to_vec().into()).await.unwrap();
     let reader = Reader { store, path };
-    let (_, first) = reader.range(0..10, None).await.unwrap();
+    let (_, first) = reader.range(0..10, None, Vec::new()).await.unwrap();
     assert_eq!(first, SNAPSHOT[..10]);
-    let other = reader.range(10..20, Some("other".to_owned())).await.err().unwrap();
+    let other = reader.range(10..20, Some("other".to_owned()), Vec::new()).await.err().unwrap();
     assert!(matches!(other, TransferError::Replaced), "{other}");
 }
 

@@ -29,6 +29,12 @@ pub enum ConditionType {
     Applied,
     /// The operation lock is free of us again.
     LockReleased,
+    /// The snapshot is of this very cluster; of another one, its leases are revoked where they were given.
+    SameCluster,
+    /// No server keeps policies and mounts of before the restore.
+    StandbysRefreshed,
+    /// On an `OpenBaoCluster`: another controller backs it up or restores it.
+    ForeignController,
 }
 
 impl ConditionType {
@@ -47,6 +53,9 @@ impl ConditionType {
             Self::LockHeld => "LockHeld",
             Self::Applied => "Applied",
             Self::LockReleased => "LockReleased",
+            Self::SameCluster => "SameCluster",
+            Self::StandbysRefreshed => "StandbysRefreshed",
+            Self::ForeignController => "ForeignController",
         }
     }
 }
@@ -134,6 +143,32 @@ pub enum Reason {
     SealUnknown,
     /// The ticket was claimed by somebody else, or is gone.
     TicketLost,
+    /// The lock was taken from another holder, as the request asks.
+    LockOverridden,
+    /// The holder whose lock is to be overridden may still act.
+    OverrideWaits,
+    /// The owner of a lock of ours is over or gone, so the lock was cleared.
+    OwnerGone,
+    /// Another controller backs the cluster up or restores it.
+    ForeignController,
+    /// The other controller has been silent for long enough.
+    ForeignSilent,
+    /// The pod of a Job did not start in time.
+    PodNotStarted,
+    /// A human gave the request up.
+    Abandoned,
+    /// A human settled the outcome.
+    Settled,
+    /// The snapshot is not what its manifest says.
+    ManifestMismatch,
+    /// The snapshot is of another cluster.
+    OtherCluster,
+    /// A server has not applied what the leader has committed.
+    IndexLag,
+    /// A server would cut the upload before its end.
+    ReadTimeout,
+    /// Standbys serve policies and mounts of before until they are restarted.
+    StandbysStale,
 }
 
 impl Reason {
@@ -181,6 +216,19 @@ impl Reason {
             Self::SealMismatch => "SealMismatch",
             Self::SealUnknown => "SealUnknown",
             Self::TicketLost => "TicketLost",
+            Self::LockOverridden => "LockOverridden",
+            Self::OverrideWaits => "OverrideWaits",
+            Self::OwnerGone => "OwnerGone",
+            Self::ForeignController => "ForeignController",
+            Self::ForeignSilent => "ForeignSilent",
+            Self::PodNotStarted => "PodNotStarted",
+            Self::Abandoned => "Abandoned",
+            Self::Settled => "Settled",
+            Self::ManifestMismatch => "ManifestMismatch",
+            Self::OtherCluster => "OtherCluster",
+            Self::IndexLag => "IndexLag",
+            Self::ReadTimeout => "ReadTimeout",
+            Self::StandbysStale => "StandbysStale",
         }
     }
 }

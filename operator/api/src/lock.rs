@@ -58,11 +58,35 @@ impl Operation {
 /// Begins every holder of ours.
 pub const HOLDER_PREFIX: &str = "openbao-recovery/";
 
+/// An operation of ours that holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Restore or backup.
+    pub operation: Operation,
+    /// Name of the request, or of the backup's Job.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
 impl OperationLock {
     /// Whether one of our operations holds it.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.holder.starts_with(HOLDER_PREFIX)
+    }
+
+    /// Which of our operations holds it; none when it is not ours, or not of our form.
+    #[must_use]
+    pub fn our_holder(&self) -> Option<Holder> {
+        let mut parts = self.holder.strip_prefix(HOLDER_PREFIX)?.split('/');
+        let operation = match parts.next()? {
+            "restore" => Operation::Restore,
+            "backup" => Operation::Backup,
+            _ => return None,
+        };
+        let (name, uid) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        parts.next().is_none().then_some(Holder { operation, name, uid })
     }
 }
 
@@ -78,5 +102,13 @@ mod tests {
         assert!(lock.is_ours());
         let theirs = OperationLock { holder: "openbaorestore/dr".to_owned(), ..OperationLock::default() };
         assert!(!theirs.is_ours());
+        let holder = Holder { operation: Operation::Restore, name: "dr".to_owned(), uid: "u-1".to_owned() };
+        assert_eq!((lock.our_holder(), theirs.our_holder()), (Some(holder), None));
+        for holder in
+            ["openbao-recovery/upgrade/a/b", "openbao-recovery/backup/a", "openbao-recovery/backup/a/b/c"]
+        {
+            let odd = OperationLock { holder: holder.to_owned(), ..OperationLock::default() };
+            assert_eq!(odd.our_holder(), None, "{holder}");
+        }
     }
 }

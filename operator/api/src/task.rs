@@ -35,14 +35,18 @@ pub struct Task {
     pub sha256: Option<String>,
     /// The servers.
     pub cluster: Servers,
-    /// How the executor logs in.
-    pub login: Login,
+    /// How the executor logs in; a proof needs no credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
     /// Whether other seal keys and an unhealthy cluster are accepted.
     #[serde(default)]
     pub force: bool,
     /// What the check found, for a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
+    /// What is to be proved, for a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// What a Task asks for.
@@ -135,6 +139,20 @@ pub struct Marker {
     pub leader: String,
     /// Since when that leader was active, in OpenBao's words; a restore makes it newer.
     pub active_time: String,
+    /// When the ticket was claimed, by that leader's clock.
+    pub claimed_at: Time,
+    /// From when on no POST can be on its way, by the API server's clock.
+    pub not_applied_after: Time,
+}
+
+/// What a pod without any credential is to find out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// What the restore left on its ticket.
+    pub marker: Marker,
+    /// Whether no POST can be on its way any more, so that a marker that is still there proves that it was not applied.
+    pub nothing_on_its_way: bool,
 }
 
 /// What a pod did.

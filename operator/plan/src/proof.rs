@@ -1,13 +1,29 @@
-//! Whether a restore was applied, judged by what the current leader says. An acknowledgement proves nothing, and a sealed
-//! server is no verdict.
+//! Whether a restore was applied, judged by what the servers say. An acknowledgement proves nothing, and a sealed server
+//! is no verdict.
+//!
+//! Three clocks take part, and none is held against another: the marker and `active_time` are judged on the leader's, the
+//! end of everything that was on its way on the API server's, and who waits for either counts by itself.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A leader that became active this soon after the claim did so because of the restore.
+/// A leader that became active this close to the claim did so because of the restore.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
-/// Nothing of a POST is on its way any more this long after the claim. That the sender's connection ended says less: a
-/// server that does not hear of it restores what it has when its read timeout comes.
-const NOT_APPLIED_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// Nothing of a POST is on its way any more this long after the claim, at the least. That the sender's connection ended
+/// says less: a server that does not hear of it restores what it has when its read timeout comes.
+const NOTHING_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// Bytes a second at which a snapshot moves at the least.
+pub const SLOWEST: u64 = 5 * 1024 * 1024;
+/// Shortest read timeout that is recommended, in minutes.
+const LEAST_READ_TIMEOUT: u64 = 15;
+
+/// What one server says about who leads; a sealed or silent one says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Says<'a> {
+    /// Whether it says that it leads itself.
+    pub leads: bool,
+    /// Address of the leader, as it knows it.
+    pub names: &'a str,
+}
 
 /// What the current leader says about the marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +43,29 @@ pub enum Post {
     Acknowledged,
     /// The server's refusal was read.
     Refused,
-    /// Neither was read.
+    /// Neither was read, or the sender is gone.
     Unclear,
 }
 
-/// All that a verdict rests on.
+/// All that a verdict rests on. Every time is by the clock of the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The marker on the leader of now.
     pub lookup: Lookup,
-    /// When the marker goes by itself.
-    pub marker_expires: Timestamp,
+    /// When it said so.
+    pub asked: Option<Timestamp>,
+    /// Since when it is active, where it says so.
+    pub active_now: Option<Timestamp>,
     /// Since when the leader of the POST was active, before it.
     pub active_before: Timestamp,
-    /// Since when the leader of now is active, where it says so.
-    pub active_now: Option<Timestamp>,
-    /// What became of the POST.
-    pub post: Post,
     /// When the ticket was claimed.
     pub claimed: Timestamp,
+    /// When the marker goes by itself.
+    pub marker_expires: Timestamp,
+    /// What became of the POST.
+    pub post: Post,
+    /// Whether no POST can be on its way any more; whoever says so has looked before the leader was asked.
+    pub nothing_on_its_way: bool,
 }
 
 /// Whether the cluster has the snapshot's data.
@@ -59,88 +79,60 @@ pub enum Verdict {
     Unknown,
 }
 
-/// The verdict at `now`.
+/// Which server leads now: it says so itself, and more than half of all name it. A leader of before that was cut off or
+/// frozen still says so, but is named by few.
 #[must_use]
-pub fn judge(seen: &Evidence, now: Timestamp) -> Verdict {
-    match seen.lookup {
-        Lookup::Present if nothing_on_its_way(seen, now) => Verdict::NotApplied,
-        Lookup::Absent if now < seen.marker_expires && restarted(seen) => Verdict::Applied,
-        Lookup::Present | Lookup::Absent | Lookup::Unclear => Verdict::Unknown,
+pub fn leader(servers: &[Option<Says<'_>>]) -> Option<usize> {
+    let named = |address: &str| servers.iter().flatten().filter(|one| one.names == address).count();
+    servers.iter().position(|one| one.is_some_and(|one| one.leads && 2 * named(one.names) > servers.len()))
+}
+
+/// The verdict.
+#[must_use]
+pub fn judge(seen: &Evidence) -> Verdict {
+    match (seen.lookup, seen.post) {
+        (Lookup::Present, Post::Refused) => Verdict::NotApplied,
+        (Lookup::Present, _) if seen.nothing_on_its_way => Verdict::NotApplied,
+        (Lookup::Absent, Post::Acknowledged) if wiped(seen) && active_anew(seen).is_some() => {
+            Verdict::Applied
+        }
+        (Lookup::Absent, Post::Unclear)
+            if wiped(seen) && active_anew(seen).is_some_and(|after| after.abs() <= FRESH) =>
+        {
+            Verdict::Applied
+        }
+        // A refused POST restored nothing: whatever wiped the marker was somebody else's.
+        (Lookup::Present | Lookup::Absent | Lookup::Unclear, _) => Verdict::Unknown,
     }
 }
 
-fn nothing_on_its_way(seen: &Evidence, now: Timestamp) -> bool {
-    seen.post == Post::Refused || now.duration_since(seen.claimed) >= NOT_APPLIED_AFTER
+/// Whether a marker that is not there cannot have expired. Only half of its life counts: another server may have led
+/// meanwhile, and its clock may be a day off.
+fn wiped(seen: &Evidence) -> bool {
+    let life = seen.marker_expires.duration_since(seen.claimed);
+    seen.asked.is_some_and(|asked| asked.duration_since(seen.claimed) < life / 2)
 }
 
-/// Whether the leader became active anew, and by our POST. A refused POST restored nothing: then it was somebody else's.
-fn restarted(seen: &Evidence) -> bool {
-    let Some(active) = seen.active_now.filter(|active| *active > seen.active_before) else { return false };
-    match seen.post {
-        Post::Acknowledged => true,
-        Post::Refused => false,
-        Post::Unclear => active.duration_since(seen.claimed) <= FRESH,
-    }
+/// How long after the claim the leader became active, if it is not the activity of before.
+fn active_anew(seen: &Evidence) -> Option<SignedDuration> {
+    let active = seen.active_now.filter(|active| *active > seen.active_before)?;
+    Some(active.duration_since(seen.claimed))
+}
+
+/// The `http_read_timeout` that a snapshot of this many bytes needs: its time at 5 MiB/s and a quarter more, in whole
+/// minutes, at least 15.
+#[must_use]
+pub fn read_timeout(size: u64) -> SignedDuration {
+    let minutes = (size / SLOWEST).saturating_mul(5).div_ceil(4 * 60).max(LEAST_READ_TIMEOUT);
+    SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(i64::MAX / 60))
+}
+
+/// How long after the claim a POST of this many bytes can be on its way: a sender that was frozen goes on until its token
+/// has expired (in `token`; none: it does not), and a server waits for the rest until its read timeout.
+#[must_use]
+pub fn on_its_way(size: u64, token: Option<SignedDuration>) -> SignedDuration {
+    token.map_or(SignedDuration::MAX, |token| token.saturating_add(read_timeout(size)).max(NOTHING_AFTER))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
-    }
-
-    const CLAIMED: i64 = 10_000;
-
-    fn evidence(lookup: Lookup, post: Post) -> Evidence {
-        Evidence {
-            lookup,
-            marker_expires: at(CLAIMED + 168 * 3600),
-            active_before: at(CLAIMED - 5_000),
-            active_now: Some(at(CLAIMED + 6)),
-            post,
-            claimed: at(CLAIMED),
-        }
-    }
-
-    /// Bug: Completed on an acknowledgement alone, by a marker that expired, or for a restart that had another cause.
-    #[test]
-    fn applied_needs_a_wiped_marker_and_a_new_activity() {
-        let good = evidence(Lookup::Absent, Post::Acknowledged);
-        assert_eq!(judge(&good, at(CLAIMED + 8)), Verdict::Applied);
-        let late = Evidence { active_now: Some(at(CLAIMED + 3_600)), ..good };
-        assert_eq!(judge(&late, at(CLAIMED + 3_700)), Verdict::Applied);
-        let unread = evidence(Lookup::Absent, Post::Unclear);
-        assert_eq!(judge(&unread, at(CLAIMED + 8)), Verdict::Applied);
-        for (case, seen, now) in [
-            (
-                "the leader is the same as before",
-                Evidence { active_now: Some(good.active_before), ..good },
-                8,
-            ),
-            ("the leader does not say since when", Evidence { active_now: None, ..good }, 8),
-            ("the marker expired", good, 168 * 3600),
-            (
-                "nothing was read, and the leader is new much later",
-                Evidence { post: Post::Unclear, ..late },
-                3_700,
-            ),
-            ("the server refused, so somebody else wiped it", Evidence { post: Post::Refused, ..good }, 8),
-            ("no answer", Evidence { lookup: Lookup::Unclear, ..good }, 8),
-        ] {
-            assert_eq!(judge(&seen, at(CLAIMED + now)), Verdict::Unknown, "{case}");
-        }
-    }
-
-    /// Bug: the lock is released while a POST is still on its way.
-    #[test]
-    fn not_applied_needs_the_end_of_every_post() {
-        for post in [Post::Acknowledged, Post::Unclear] {
-            let seen = evidence(Lookup::Present, post);
-            assert_eq!(judge(&seen, at(CLAIMED + 1_799)), Verdict::Unknown);
-            assert_eq!(judge(&seen, at(CLAIMED + 1_800)), Verdict::NotApplied);
-        }
-        assert_eq!(judge(&evidence(Lookup::Present, Post::Refused), at(CLAIMED)), Verdict::NotApplied);
-    }
-}
+mod tests;

@@ -2,11 +2,14 @@
 //! pass, acts, waits, or ends it. Nothing is remembered between two looks but what is written in the cluster.
 
 mod draft;
+mod human;
 pub mod job;
 mod ladder;
 pub mod objects;
 mod observed;
+mod overriding;
 mod pod;
+mod proving;
 mod running;
 pub mod task;
 mod terminal;
@@ -16,10 +19,10 @@ mod validating;
 #[cfg(test)]
 mod tests;
 
-pub use observed::{JobSeen, Observed, Run, TicketSeen, fence_holder};
+pub use observed::{JobSeen, Observed, PodsSeen, Rival, Run, TicketSeen, fence_holder, proof_number};
 
-use api::OpenBaoRestoreStatus;
 use api::conditions::Reason;
+use api::{OpenBaoRestoreStatus, Phase};
 use draft::Draft;
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,10 +44,15 @@ pub enum Step {
         /// Its UID.
         job: String,
     },
-    /// Compare-and-swap of the operation lock, from free to ours.
+    /// Compare-and-swap of the operation lock, from what was read to ours.
     TakeLock,
     /// Claim of the ticket by the operator, for this reason: afterwards no pod can act.
     Fence(Reason),
+    /// Claim of the ticket of another restore of ours, whose lock is to be overridden; one that it has not made yet is
+    /// made, claimed.
+    FenceRival,
+    /// The end of a backup of ours, whose lock is to be overridden.
+    EndRival,
     /// What was done to the cluster, into its status.
     Record(Outcome),
     /// Compare-and-swap of the operation lock, from ours to free.
@@ -57,13 +65,15 @@ pub enum Step {
     Free,
 }
 
-/// The two Jobs of a request.
+/// The Jobs of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Looks at everything, changes nothing.
     Check,
     /// Applies the snapshot.
     Restore,
+    /// Asks the cluster whether it was applied: the n-th time, from 1.
+    Prove(u32),
 }
 
 /// What `status.restores` of the cluster keeps.
@@ -71,6 +81,8 @@ pub enum Stage {
 pub enum Outcome {
     /// The snapshot is the cluster's data.
     Applied,
+    /// The cluster's data are as they were, though that was not known at first: nothing is kept.
+    NotApplied,
     /// Nobody knows.
     Unknown,
 }
@@ -81,6 +93,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
+            Self::NotApplied => "not-applied",
             Self::Unknown => "unknown",
         }
     }
@@ -97,12 +110,18 @@ pub enum Waiting {
     Leftover,
     /// The check Job is at work.
     Check,
+    /// Another controller works on the cluster.
+    ForeignController,
     /// Somebody else holds the lock.
     Lock,
+    /// Somebody else holds the lock, which is to be overridden, and may still act.
+    Rival,
     /// The restore Job is at work.
     Restore,
     /// Nobody knows whether the restore was applied.
     Outcome,
+    /// The same, while a Job asks the cluster.
+    Proof,
     /// Pods that know the lock have not ended.
     Pods,
 }
@@ -116,16 +135,31 @@ impl Waiting {
             Self::Upgrade => Reason::ClusterUpgrading,
             Self::Leftover => Reason::LeftoverExists,
             Self::Check => Reason::Checking,
+            Self::ForeignController => Reason::ForeignController,
             Self::Lock => Reason::LockHeldByOther,
+            Self::Rival => Reason::OverrideWaits,
             Self::Restore => Reason::Restoring,
-            Self::Outcome => Reason::OutcomeUnknown,
+            Self::Outcome | Self::Proof => Reason::OutcomeUnknown,
             Self::Pods => Reason::PodsEnding,
         }
     }
 
     /// Whether `startingDeadlineSeconds` ends this wait. It never ends a check or a restore that is at work.
     const fn ends_by_deadline(self) -> bool {
-        matches!(self, Self::Cluster | Self::Upgrade | Self::Leftover | Self::Lock)
+        matches!(
+            self,
+            Self::Cluster
+                | Self::Upgrade
+                | Self::Leftover
+                | Self::ForeignController
+                | Self::Lock
+                | Self::Rival
+        )
+    }
+
+    /// Whether the request is stuck for a human, as far as anybody knows.
+    const fn is_doubt(self) -> bool {
+        matches!(self, Self::Outcome | Self::Proof)
     }
 }
 
@@ -163,7 +197,11 @@ pub fn plan(seen: &Observed, now: Timestamp) -> Plan {
         match rung(seen, &mut draft) {
             Rung::Pass => {}
             Rung::Act(step) => return draft.act(step),
-            Rung::Wait(waiting, _) if waiting.ends_by_deadline() && past_deadline(seen, now) => {
+            Rung::Wait(waiting, _)
+                if waiting.ends_by_deadline()
+                    && draft.phase() != Phase::Running
+                    && past_deadline(seen, now) =>
+            {
                 let seconds = seen.request.spec.starting_deadline_seconds;
                 let message = format!(
                     "The restore was not Running within {seconds} seconds of its creation, because it waited: {}. \
@@ -180,7 +218,22 @@ pub fn plan(seen: &Observed, now: Timestamp) -> Plan {
     draft.rest()
 }
 
-pub(in crate::restore) fn past_deadline(seen: &Observed, now: Timestamp) -> bool {
+/// How long the pod of a Job may take until its first word.
+const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether the pod of a Job at work should have been heard of by now.
+fn is_unstarted(run: &Run, now: Timestamp) -> bool {
+    let silent = run.ticket.as_ref().is_some_and(|ticket| !ticket.beats && ticket.report.is_none());
+    let created = run.job.as_ref().filter(|_| run.is_at_work()).and_then(|job| job.created);
+    silent && created.is_some_and(|created| now.duration_since(created) >= STARTS_WITHIN)
+}
+
+fn leftover() -> Rung {
+    let message = "A Job or ticket of an earlier request of this name is still there; it is never adopted.";
+    Rung::Wait(Waiting::Leftover, message.to_owned())
+}
+
+fn past_deadline(seen: &Observed, now: Timestamp) -> bool {
     let Some(created) = &seen.request.metadata.creation_timestamp else { return false };
     let allowed = SignedDuration::from_secs(seen.request.spec.starting_deadline_seconds);
     now.duration_since(created.0) > allowed

@@ -1,31 +1,27 @@
 //! Writes to the world: one function per step, each of which may be taken again.
 
 use super::RestoreError;
+use super::fence::{self, post};
 use super::observe::Look;
 use crate::lease::Leadership;
-use api::cluster::RestoreRecord;
+use api::conditions::Reason;
+use api::lock::Holder;
 use api::names;
-use api::{OpenBaoCluster, OpenBaoRestore, Operation};
+use api::{OpenBaoCluster, OpenBaoRestore, OperationLock};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Client, Resource};
-use plan::restore::{Outcome, Stage, Step, fence_holder, job, objects};
+use plan::lock;
+use plan::restore::{Outcome, Stage, Step, job, objects};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
-
-/// How long a Job that has ended is kept, in seconds: a day.
-const KEPT: i32 = 86_400;
-
-/// How many runs `status.restores` of a cluster keeps.
-const RUNS: usize = 20;
 
 /// What the steps write.
 trait Namespaced:
@@ -68,11 +64,15 @@ impl Hand<'_> {
             Step::Grant(stage) => self.grant(*stage).await,
             Step::CreateJob(stage) => self.create_job(*stage).await,
             Step::NameJob { stage, job } => self.name_job(*stage, job).await,
-            Step::TakeLock => self.take_lock().await,
-            Step::Fence(reason) => self.fence(&fence_holder(*reason)).await,
+            Step::TakeLock => self.swap_lock(Some(&self.look.seen.our_lock(self.now))).await,
+            Step::Fence(reason) => self.fence(*reason).await,
+            Step::FenceRival => self.fence_rival().await,
+            Step::EndRival => self.end_rival().await,
             Step::Record(outcome) => self.record(*outcome).await,
-            Step::ReleaseLock => self.patch_cluster(json!({"operationLock": null})).await,
-            Step::DeleteJob(stage) => self.delete_job(*stage).await,
+            Step::ReleaseLock => self.swap_lock(None).await,
+            Step::DeleteJob(stage) => {
+                self.delete_job(&objects::name(&self.look.seen, *stage), self.job_uid(*stage)?).await
+            }
             Step::Retire(stage) => self.retire(*stage).await,
             Step::Free => self.free().await,
         };
@@ -115,7 +115,7 @@ impl Hand<'_> {
     }
 
     async fn create_job(&self, stage: Stage) -> Result<(), RestoreError> {
-        let job = job::job(&self.look.seen, stage).ok_or(RestoreError::Raced)?;
+        let job = job::job(&self.look.seen, stage, self.now).ok_or(RestoreError::Raced)?;
         self.create(&job).await
     }
 
@@ -126,65 +126,62 @@ impl Hand<'_> {
         self.merge::<Lease>(&objects::name(seen, stage), &patch).await
     }
 
-    /// Compare-and-swap: the lock was free in the version of the cluster that was read.
-    async fn take_lock(&self) -> Result<(), RestoreError> {
-        let seen = &self.look.seen;
-        let name = seen.request.metadata.name.as_deref().unwrap_or_default();
-        self.patch_cluster(json!({"operationLock": {
-            "operation": Operation::Restore.as_str(),
-            "holder": seen.our_holder(),
-            "message": format!("OpenBaoRestore {name} overwrites this cluster."),
-            "acquiredAt": Time(self.now),
-            "renewedAt": null,
-        }}))
-        .await
+    /// Over exactly the version of the cluster that was read.
+    async fn swap_lock(&self, lock: Option<&OperationLock>) -> Result<(), RestoreError> {
+        let cluster = self.look.seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
+        self.patch_cluster(lock::swap(&cluster.metadata, lock)).await
     }
 
     async fn record(&self, outcome: Outcome) -> Result<(), RestoreError> {
         let seen = &self.look.seen;
-        let status = seen.request.status.clone().unwrap_or_default();
-        let record = RestoreRecord {
-            name: seen.request.metadata.name.clone().unwrap_or_default(),
-            uid: seen.request.metadata.uid.clone().unwrap_or_default(),
-            intent_digest: status.intent_digest.unwrap_or_default(),
-            snapshot_digest: status.snapshot_digest.unwrap_or_default(),
-            outcome: outcome.as_str().to_owned(),
-            time: Some(Time(self.now)),
-        };
-        let cluster = seen.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
-        let mut restores = cluster.map(|status| status.restores.clone()).unwrap_or_default();
-        restores.push(record);
-        restores.drain(..restores.len().saturating_sub(RUNS));
-        self.patch_cluster(json!({"restores": restores})).await
+        let cluster = seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
+        let read = json!({"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version});
+        let restores = seen.records(outcome, self.now);
+        self.patch_cluster(json!({"metadata": read, "status": {"restores": restores}})).await
     }
 
-    /// Claims the ticket of the restore, over exactly what was read: a pod that was faster wins.
-    async fn fence(&self, holder: &str) -> Result<(), RestoreError> {
-        let mut lease = self.look.ticket.clone().ok_or(RestoreError::Raced)?;
-        let spec = lease.spec.get_or_insert_default();
-        if spec.holder_identity.as_ref().is_some_and(|holder| !holder.is_empty()) {
-            return Err(RestoreError::Raced);
-        }
-        spec.holder_identity = Some(holder.to_owned());
-        spec.acquire_time = Some(MicroTime(self.now));
-        let name = lease.metadata.name.clone().unwrap_or_default();
+    async fn fence(&self, reason: Reason) -> Result<(), RestoreError> {
+        let ticket = self.look.ticket.as_ref().ok_or(RestoreError::Raced)?;
         self.leads()?;
-        self.api::<Lease>().replace(&name, &post(), &lease).await?;
-        Ok(())
+        fence::claim(&self.api(), ticket, reason, self.now).await
+    }
+
+    async fn fence_rival(&self) -> Result<(), RestoreError> {
+        let reason = Reason::LockOverridden;
+        self.leads()?;
+        match &self.look.rival_ticket {
+            Some(ticket) => fence::claim(&self.api(), ticket, reason, self.now).await,
+            None => fence::forestall(&self.api(), &self.holder()?, self.namespace(), reason).await,
+        }
+    }
+
+    /// The other operation of ours that holds the lock.
+    fn holder(&self) -> Result<Holder, RestoreError> {
+        let lock = self.look.seen.cluster.as_ref().and_then(|it| it.status.as_ref()?.operation_lock.as_ref());
+        lock.and_then(OperationLock::our_holder).ok_or(RestoreError::Raced)
+    }
+
+    fn namespace(&self) -> &str {
+        self.look.seen.request.metadata.namespace.as_deref().unwrap_or_default()
     }
 
     /// In foreground, so that the Job is seen until its pods have ended.
-    async fn delete_job(&self, stage: Stage) -> Result<(), RestoreError> {
-        let only = Preconditions { uid: Some(self.job_uid(stage)?), resource_version: None };
+    async fn delete_job(&self, name: &str, uid: String) -> Result<(), RestoreError> {
+        let only = Preconditions { uid: Some(uid), resource_version: None };
         let params = DeleteParams::foreground().preconditions(only);
         self.leads()?;
-        self.api::<Job>().delete(&objects::name(&self.look.seen, stage), &params).await?;
+        self.api::<Job>().delete(name, &params).await?;
         Ok(())
     }
 
+    /// The Job of the backup whose lock is to be overridden.
+    async fn end_rival(&self) -> Result<(), RestoreError> {
+        let holder = self.holder()?;
+        self.delete_job(&holder.name, holder.uid).await
+    }
+
     async fn retire(&self, stage: Stage) -> Result<(), RestoreError> {
-        let patch =
-            json!({"metadata": {"uid": self.job_uid(stage)?}, "spec": {"ttlSecondsAfterFinished": KEPT}});
+        let patch = json!({"metadata": {"uid": self.job_uid(stage)?}, "spec": {"ttlSecondsAfterFinished": job::KEPT}});
         self.merge::<Job>(&objects::name(&self.look.seen, stage), &patch).await
     }
 
@@ -200,13 +197,9 @@ impl Hand<'_> {
         self.merge::<OpenBaoRestore>(&name, &json!({"metadata": metadata})).await
     }
 
-    async fn patch_cluster(&self, status: Value) -> Result<(), RestoreError> {
-        let cluster = self.look.seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
-        let metadata =
-            json!({"uid": cluster.metadata.uid, "resourceVersion": cluster.metadata.resource_version});
-        let patch = json!({"metadata": metadata, "status": status});
+    async fn patch_cluster(&self, patch: Value) -> Result<(), RestoreError> {
         self.leads()?;
-        let name = cluster.metadata.name.clone().unwrap_or_default();
+        let name = self.look.seen.request.spec.cluster.clone();
         self.api::<OpenBaoCluster>().patch_status(&name, &params(), &Patch::Merge(&patch)).await?;
         Ok(())
     }
@@ -231,8 +224,7 @@ impl Hand<'_> {
     }
 
     fn api<K: Namespaced>(&self) -> Api<K> {
-        let namespace = self.look.seen.request.metadata.namespace.as_deref().unwrap_or_default();
-        Api::namespaced(self.client.clone(), namespace)
+        Api::namespaced(self.client.clone(), self.namespace())
     }
 
     fn leads(&self) -> Result<(), RestoreError> {
@@ -241,15 +233,11 @@ impl Hand<'_> {
 }
 
 /// Somebody was faster, or the object is gone.
-pub(super) fn is_race(error: &kube::Error) -> bool {
+pub(crate) fn is_race(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status)
         if status.is_conflict() || status.is_already_exists() || status.is_not_found())
 }
 
 fn params() -> PatchParams {
     PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
-}
-
-fn post() -> PostParams {
-    PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() }
 }

@@ -1,6 +1,7 @@
 //! Restores: looks at each request, plans, writes the status, then takes one step.
 
 mod act;
+pub(crate) mod fence;
 mod observe;
 mod report;
 mod tracks;
@@ -9,6 +10,7 @@ use crate::answer::message;
 use crate::clock::Clock;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
+pub(crate) use act::is_race;
 use act::{Acted, Hand};
 use api::conditions::ConditionType;
 use api::{OpenBaoCluster, OpenBaoRestore, names};
@@ -17,10 +19,12 @@ use jiff::Timestamp;
 use kube::api::{Api, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt as _};
 use observe::Look;
+pub(crate) use observe::Reader;
 use plan::restore::{Step, Waiting, plan};
 use report::Reporting;
 use std::sync::Arc;
@@ -78,13 +82,13 @@ impl Restores {
         clock: Clock,
         leadership: Leadership,
         metrics: Arc<Metrics>,
-        pod: &str,
+        recorder: Recorder,
     ) -> Self {
         Self {
             client: client.clone(),
             clock,
             leadership,
-            reporting: Reporting::new(client, pod),
+            reporting: Reporting::new(client, recorder),
             tracks: Tracks::new(metrics),
         }
     }
@@ -159,8 +163,10 @@ impl Restores {
 
     fn rest(&self, key: &Key, look: &Look, waiting: Option<Waiting>) -> Action {
         match waiting {
-            Some(Waiting::Check | Waiting::Restore | Waiting::Pods) => Action::requeue(AT_WORK),
-            Some(Waiting::Outcome) if look.seen.restore.pods_left => Action::requeue(AT_WORK),
+            Some(Waiting::Check | Waiting::Restore | Waiting::Pods | Waiting::Proof | Waiting::Rival) => {
+                Action::requeue(AT_WORK)
+            }
+            Some(Waiting::Outcome) if look.seen.restore.pods.left => Action::requeue(AT_WORK),
             None if rests(&look.seen.request) => Action::await_change(),
             _ => Action::requeue(self.tracks.jittered(key, PATIENT)),
         }

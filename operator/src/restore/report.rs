@@ -7,7 +7,7 @@ use crate::lease::Leadership;
 use api::{OpenBaoCluster, OpenBaoRestore, OpenBaoRestoreStatus, names};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use plan::restore::Observed;
 use plan::restore::transitions::{Transition, transitions};
@@ -23,11 +23,8 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    /// One for the process: it counts what repeats.
-    pub(super) fn new(client: &Client, pod: &str) -> Self {
-        let reporter =
-            Reporter { controller: format!("{}/recovery", api::GROUP), instance: Some(pod.to_owned()) };
-        Self { client: client.clone(), recorder: Recorder::new(client.clone(), reporter) }
+    pub(super) fn new(client: &Client, recorder: Recorder) -> Self {
+        Self { client: client.clone(), recorder }
     }
 
     /// Writes the status over exactly the object that was planned on, and tells what changed. Gives the object as it

@@ -3,7 +3,7 @@
 use super::programs::Programs;
 use crate::node::{Image, ImageFile};
 use crate::tools::Tools;
-use crate::{object_store, openbao};
+use crate::{object_store, openbao, stub};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -19,6 +19,7 @@ pub(super) fn all(programs: &Programs, tools: &Tools) -> BTreeMap<String, Image>
         (format!("{REPOSITORY}:{TAG}"), image(&ours)),
         (openbao::IMAGE.to_owned(), image(&[("bao", tools.program("bao"))])),
         (object_store::IMAGE.to_owned(), image(&[("object-store", programs.program("object-store"))])),
+        (stub::IMAGE.to_owned(), image(&[("executor", programs.program("stub-executor"))])),
     ])
 }
 

@@ -3,13 +3,16 @@
 use super::secrets::{token, write_private};
 use super::{ControlPlaneError, LIFETIME, Slot};
 use certs::issue::{self, Pair};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::json;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// A client whose clock is a day behind trusts it too.
+const BACK_DATED: SignedDuration = SignedDuration::from_hours(48);
 
 /// What the control plane is started and used with. All files lie in `pki` of its folder.
 pub(super) struct Credentials {
@@ -30,7 +33,7 @@ impl Credentials {
         for folder in [&pki, &folder.join("logs")] {
             fs::create_dir_all(folder)?;
         }
-        let now = Timestamp::now();
+        let now = Timestamp::now().checked_sub(BACK_DATED).unwrap_or(Timestamp::now());
         let authority = issue::authority("local cluster", now, LIFETIME)?;
         let leaf = issue::leaf(&authority, &names(slot, api_server), now, LIFETIME)?;
         let tokens = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;

@@ -1,6 +1,8 @@
-//! A program of the control plane as a child: its log, its readiness, its end.
+//! A program as a child: its log, its readiness, its end.
 
 use super::guard;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,24 +15,26 @@ const TAIL: usize = 20;
 const POLL: Duration = Duration::from_millis(50);
 
 /// What is to be started.
-pub(super) struct Program<'a> {
-    pub(super) name: &'static str,
-    pub(super) path: PathBuf,
-    pub(super) arguments: Vec<String>,
-    pub(super) guard: &'a Path,
-    /// Of the cluster; the log goes to `logs` in it.
-    pub(super) folder: &'a Path,
+pub(crate) struct Program<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    /// Where it keeps what it needs for a while, if not where all programs do.
+    pub(crate) scratch: Option<&'a Path>,
+    pub(crate) guard: &'a Path,
+    /// The log goes to `logs` in it, behind what an earlier start left there.
+    pub(crate) folder: &'a Path,
 }
 
 /// A child whose output goes to a log, and which does not outlive us.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
 }
 
-/// What went wrong with a program of the control plane.
+/// What went wrong with a program.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// It could not be started.
@@ -68,14 +72,15 @@ pub enum ProcessError {
 }
 
 impl Process {
-    pub(super) fn start(program: &Program<'_>) -> Result<Self, ProcessError> {
+    pub(crate) fn start(program: &Program<'_>) -> Result<Self, ProcessError> {
         let name = program.name;
         let log = program.folder.join("logs").join(format!("{name}.log"));
         let spawn = || {
-            let output = std::fs::File::create(&log)?;
+            let output = std::fs::File::options().create(true).append(true).open(&log)?;
             let mut command = guard::command(program.guard, &program.path);
             command.args(&program.arguments).stdin(Stdio::null());
             command.stdout(output.try_clone()?).stderr(output);
+            command.envs(program.scratch.map(|folder| ("TMPDIR", folder)));
             // Ctrl-C at a terminal goes to the whole group; the order of the end is ours to decide.
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
             Command::from(command).kill_on_drop(true).spawn()
@@ -85,7 +90,7 @@ impl Process {
     }
 
     /// Waits until a GET of `url` is answered with success.
-    pub(super) async fn ready(
+    pub(crate) async fn ready(
         &mut self,
         client: &reqwest::Client,
         url: &str,
@@ -116,9 +121,17 @@ impl Process {
     }
 
     /// Ends it. Nothing of it is kept, so it need not put anything in order.
-    pub(super) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         // An error says that it is gone already.
         let _ = self.child.kill().await;
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, what: Signal) {
+        if let Some(pid) = self.child.id().and_then(|pid| pid.try_into().ok()) {
+            // An error says that it has just ended.
+            let _ = kill(Pid::from_raw(pid), what);
+        }
     }
 
     fn tail(&self) -> String {

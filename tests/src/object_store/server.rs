@@ -84,11 +84,18 @@ async fn connection(acceptor: TlsAcceptor, stream: TcpStream, service: S3Service
 
 /// TLS with the `tls.crt` and `tls.key` of a folder.
 pub(crate) fn acceptor(folder: &Path) -> Result<TlsAcceptor, ServeError> {
-    let pem = |path: PathBuf| move |source| ServeError::Pem { path, source };
-    let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&certificate).and_then(Iterator::collect);
+    acceptor_of(&folder.join("tls.crt"), &folder.join("tls.key"))
+}
+
+/// TLS with a certificate and its key, both files in PEM.
+pub(crate) fn acceptor_of(certificate: &Path, key: &Path) -> Result<TlsAcceptor, ServeError> {
+    let pem = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ServeError::Pem { path, source }
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
     let chain = chain.map_err(pem(certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&key).map_err(pem(key))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
     let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -1,6 +1,7 @@
 //! Asks the servers themselves, each by its own address: initialise, unsealed, voters.
 
 use super::{NAMESPACE, OpenBao, OpenBaoError, PORT, Servers};
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use serde::Deserialize;
@@ -18,16 +19,18 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// The servers of a cluster, by address.
 pub(super) struct Nodes {
-    name: &'static str,
+    name: String,
     http: reqwest::Client,
     urls: Vec<String>,
 }
 
-/// What initialisation gives.
+/// What initialisation gives: unseal keys where somebody has to unseal, else recovery keys.
 #[derive(Deserialize)]
-pub(super) struct Keys {
+pub(super) struct Initialised {
     pub(super) root_token: String,
-    #[serde(rename = "recovery_keys_base64")]
+    #[serde(default, rename = "keys_base64")]
+    pub(super) unseal_keys: Vec<String>,
+    #[serde(default, rename = "recovery_keys_base64")]
     pub(super) recovery_keys: Vec<String>,
 }
 
@@ -55,26 +58,69 @@ impl Nodes {
             http = http.resolve(&host, SocketAddr::new(address.await?, PORT));
             urls.push(format!("https://{host}:{PORT}/v1"));
         }
-        Ok(Self { name, http: http.build()?, urls })
+        Ok(Self { name: name.to_owned(), http: http.build()?, urls })
     }
 
-    /// Initialises the first node as soon as it answers; the others join it.
-    pub(super) async fn initialise(&self) -> Result<Keys, OpenBaoError> {
+    /// The servers at these URLs.
+    pub(super) fn at(name: &str, authority: &str, addresses: &[String]) -> Result<Self, OpenBaoError> {
+        let urls = addresses.iter().map(|address| format!("{address}/v1")).collect();
+        Ok(Self { name: name.to_owned(), http: http(authority.as_bytes())?.build()?, urls })
+    }
+
+    /// Initialises the first node as soon as it answers; the others join it. `shares` is `secret` where somebody has to
+    /// unseal, else `recovery`.
+    pub(super) async fn initialise(&self, shares: &str) -> Result<Initialised, OpenBaoError> {
         let url = format!("{}/sys/init", self.urls[0]);
-        wait(self.name, "an answer of the first node", UNSEALED_WITHIN, async || {
+        wait(&self.name, "an answer of the first node", UNSEALED_WITHIN, async || {
             self.http.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()).then_some(())
         })
         .await?;
-        let body = json!({"recovery_shares": 1, "recovery_threshold": 1});
+        let body = json!({format!("{shares}_shares"): 1, format!("{shares}_threshold"): 1});
         // Generous: the answer comes after the barrier has been written and the seal has been used.
         let request = self.http.post(&url).timeout(Duration::from_mins(1)).json(&body);
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
+    /// Unseals every node with one share, again and again: a node that joins takes none at first.
+    pub(super) async fn unseal(&self, key: &str) -> Result<(), OpenBaoError> {
+        for url in &self.urls {
+            let url = format!("{url}/sys/unseal");
+            wait(&self.name, "every node unsealed", UNSEALED_WITHIN, async || {
+                let answer = self.http.post(&url).json(&json!({"key": key})).send().await.ok()?;
+                let status: serde_json::Value = answer.json().await.ok()?;
+                (status["sealed"] == false).then_some(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a node says that it is sealed.
+    pub(super) async fn wait_until_sealed(&self, node: usize) -> Result<(), OpenBaoError> {
+        let url = format!("{}/sys/seal-status", self.urls[node]);
+        wait(&self.name, "the node sealed", UNSEALED_WITHIN, async || {
+            let status: serde_json::Value = self.http.get(&url).send().await.ok()?.json().await.ok()?;
+            (status["sealed"] == true).then_some(())
+        })
+        .await
+    }
+
+    /// The server that says that it leads, once one does.
+    pub(super) async fn leader(&self) -> Result<usize, OpenBaoError> {
+        wait(&self.name, "a leader", UNSEALED_WITHIN, async || {
+            let leads = self.urls.iter().map(async |url| {
+                let answer = self.http.get(format!("{url}/sys/leader")).send().await.ok()?;
+                Some(answer.json::<serde_json::Value>().await.ok()?["is_self"] == true)
+            });
+            join_all(leads).await.iter().position(|leads| *leads == Some(true))
+        })
+        .await
+    }
+
     pub(super) async fn wait_until_unsealed(&self) -> Result<(), OpenBaoError> {
         for url in &self.urls {
             let url = format!("{url}/sys/health?standbyok=true");
-            wait(self.name, "every node unsealed", UNSEALED_WITHIN, async || {
+            wait(&self.name, "every node unsealed", UNSEALED_WITHIN, async || {
                 self.http
                     .get(&url)
                     .send()

@@ -1,5 +1,6 @@
 //! The Kubernetes objects of an OpenBao cluster.
 
+use super::configuration::Configuration;
 use super::{IMAGE, NAMESPACE, PORT, Servers};
 use certs::issue::Pair;
 use serde_json::{Value, json};
@@ -70,37 +71,21 @@ fn metadata(name: &str) -> Value {
 /// `POD_IP` and `POD_NAME` are filled in by the container's command: the listener takes no variables.
 fn configuration(servers: &Servers) -> String {
     let name = servers.name;
-    let join = |node| {
-        let address = format!("https://{name}-{node}.{name}.{NAMESPACE}.svc:{PORT}");
-        format!(
-            "  retry_join {{\n    leader_api_addr = \"{address}\"\n    leader_ca_cert_file = \"/tls/ca.crt\"\n  }}"
-        )
-    };
     let nodes = if servers.replicas > 1 { servers.replicas } else { 0 };
-    let joins: Vec<String> = (0..nodes).map(join).collect();
-    let joins = joins.join("\n");
-    format!(
-        r#"storage "raft" {{
-  path = "/openbao/data"
-  node_id = "POD_NAME"
-  performance_multiplier = "1"
-{joins}
-}}
-listener "tcp" {{
-  address = "POD_IP:{PORT}"
-  cluster_address = "POD_IP:8201"
-  tls_cert_file = "/tls/tls.crt"
-  tls_key_file = "/tls/tls.key"
-  http_read_timeout = "15m"
-}}
-seal "static" {{
-  current_key_id = "local"
-  current_key = "file:///seal/key"
-}}
-api_addr = "https://POD_NAME.{name}.{NAMESPACE}.svc:{PORT}"
-cluster_addr = "https://POD_NAME.{name}.{NAMESPACE}.svc:8201"
-"#
-    )
+    let joins: Vec<String> =
+        (0..nodes).map(|node| format!("https://{name}-{node}.{name}.{NAMESPACE}.svc:{PORT}")).collect();
+    let url = |port| format!("https://POD_NAME.{name}.{NAMESPACE}.svc:{port}");
+    Configuration {
+        data: "/openbao/data",
+        node: "POD_NAME",
+        listen: [&format!("POD_IP:{PORT}"), "POD_IP:8201"],
+        urls: [&url(PORT), &url(8201)],
+        joins: &joins,
+        tls: "/tls",
+        seal: Some(("local", "/seal/key")),
+        read_timeout: "15m",
+    }
+    .render()
 }
 
 fn stateful_set(servers: &Servers, data: &Path) -> Value {

@@ -17,9 +17,9 @@ pub(super) fn build(tool: &Tool, version: &str, to: &Path) -> Result<(), ToolsEr
             check_go()?;
             go_build(package, version_variable, version, to)
         }
-        Source::Python { path, .. } => {
+        Source::Python { path, file, .. } => {
             check_pip()?;
-            pip_install(tool.name, path, to)
+            pip_install(tool.name, path, file, to)
         }
     }
 }
@@ -39,11 +39,11 @@ fn go_build(package: &str, variable: &str, version: &str, to: &Path) -> Result<(
     run(command)
 }
 
-fn pip_install(name: &'static str, path: &str, to: &Path) -> Result<(), ToolsError> {
+fn pip_install(name: &'static str, path: &str, requirements: &str, to: &Path) -> Result<(), ToolsError> {
     let scratch = to.with_extension("scratch");
     let mut command = Command::new("python3");
     command.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]);
-    command.args(["--require-hashes", "--requirement"]).arg(Path::new(FOLDER).join("requirements.txt"));
+    command.args(["--require-hashes", "--requirement"]).arg(Path::new(FOLDER).join(requirements));
     command.arg("--upgrade").arg("--target").arg(&scratch);
     command.env("PIP_ROOT_USER_ACTION", "ignore");
     run(command)?;

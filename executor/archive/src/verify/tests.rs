@@ -2,6 +2,7 @@ use super::*;
 use crate::expected_object_size;
 use crate::testing::{Parts, block, gzip, member, records, state};
 use proptest::prelude::*;
+use std::io::Write;
 
 fn read(object: &[u8]) -> Result<Summary, ArchiveError> {
     let mut verifier = Verifier::new();
@@ -218,6 +219,41 @@ fn state_without_what_unseals_it_is_refused() {
     let mut records = records();
     records[2].1 = b"no JSON".to_vec();
     assert_eq!(read(&Parts::of(&state(&records)).object()), Err(ArchiveError::SealConfig));
+}
+
+/// Bug: a few megabytes that unpack to terabytes keep the reader busy for days, and fill the disk of the server.
+#[test]
+fn a_bomb_is_refused_long_before_it_is_unpacked() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let header = block(tar::EntryType::Regular, "meta.json", 64, b"{}");
+    let pax = block(tar::EntryType::XHeader, "PaxHeaders.0/state.bin", 21, b"21 size=107374182400\n");
+    let state = block(tar::EntryType::Regular, "state.bin", 0, b"");
+    // Record of 2^36 bytes: key "a", value of 2^36 - 16 bytes.
+    let record = b"\x80\x80\x80\x80\x80\x02\x0a\x01a\x12\xf0\xff\xff\xff\xff\x01";
+    for bytes in [&header[..], &pax, &state, record] {
+        gzip.write_all(bytes).unwrap();
+    }
+    for _ in 0..64 {
+        gzip.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let object = gzip.finish().unwrap();
+    assert!(object.len() < 100_000, "{}", object.len());
+    assert_eq!(read(&object), Err(ArchiveError::Bomb));
+}
+
+/// Bug: a snapshot that an older server compressed is taken for a bomb.
+#[test]
+fn a_snapshot_that_is_compressed_is_taken() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&Parts::good().tar()).unwrap();
+    assert!(read(&gzip.finish().unwrap()).is_ok());
+}
+
+/// Bug: an archive without any data passes, and empties the cluster.
+#[test]
+fn an_empty_state_is_refused() {
+    assert_eq!(read(&Parts::of(b"").object()), Err(ArchiveError::MissingRecord { key: "core/keyring" }));
+    assert_eq!(read(b""), Err(ArchiveError::Truncated { inside: "the gzip header" }));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(super) struct Draft {
     pub(super) status: OpenBaoRestoreStatus,
     now: Timestamp,
     generation: i64,
+    in_doubt: bool,
 }
 
 impl Draft {
@@ -36,7 +37,7 @@ impl Draft {
         let mut status = request.status.clone().unwrap_or_default();
         // The schema's default says that nobody has looked yet; now somebody has.
         status.observed_generation = status.observed_generation.filter(|generation| *generation >= 0);
-        Self { status, now, generation: request.metadata.generation.unwrap_or_default() }
+        Self { status, now, generation: request.metadata.generation.unwrap_or_default(), in_doubt: false }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -109,7 +110,7 @@ impl Draft {
         if self.phase().is_terminal() {
             return self.plan(None, Some(waiting));
         }
-        if waiting == Waiting::Outcome {
+        if waiting.is_doubt() {
             self.set(ConditionType::Applied, Truth::Unknown, Reason::OutcomeUnknown, &message);
             self.kstatus([Truth::Unknown, Truth::False, Truth::True], Reason::OutcomeUnknown, &message);
         } else {
@@ -119,27 +120,35 @@ impl Draft {
         self.plan(None, Some(waiting))
     }
 
-    /// The request fails; the cluster's data are as they were.
+    /// Nobody can tell whether the snapshot was applied, and it stays so when the request ends.
+    pub(super) fn doubt(&mut self, message: &str) {
+        self.in_doubt = true;
+        self.set(ConditionType::Applied, Truth::Unknown, Reason::OutcomeUnknown, message);
+    }
+
+    /// The request fails; unless that is in doubt, the cluster's data are as they were.
     pub(super) fn fail(mut self, reason: Reason, message: String) -> Plan {
         self.status.phase = Phase::Failed;
         self.status.completion_time = Some(Time(self.now));
-        self.set(ConditionType::Applied, Truth::False, reason, &message);
+        if !self.in_doubt {
+            self.set(ConditionType::Applied, Truth::False, reason, &message);
+        }
         self.set(ConditionType::Finished, Truth::True, reason, &message);
         self.kstatus([Truth::False, Truth::False, Truth::True], reason, &message);
         self.status.message = Some(message);
         self.plan(None, None)
     }
 
-    /// The cluster has proved the restore.
-    pub(super) fn complete(&mut self, message: &str) {
+    /// The restore is done, as the cluster has proved or a human has settled.
+    pub(super) fn complete(&mut self, reason: Reason, message: &str) {
         self.status.phase = Phase::Completed;
         self.status.completion_time = Some(Time(self.now));
         // The executor says by what it was proved.
         if !self.says(ConditionType::Applied, Truth::True) {
-            self.set(ConditionType::Applied, Truth::True, Reason::Proved, message);
+            self.set(ConditionType::Applied, Truth::True, reason, message);
         }
-        self.set(ConditionType::Finished, Truth::True, Reason::Proved, message);
-        self.kstatus([Truth::True, Truth::False, Truth::False], Reason::Proved, message);
+        self.set(ConditionType::Finished, Truth::True, reason, message);
+        self.kstatus([Truth::True, Truth::False, Truth::False], reason, message);
         self.status.message = Some(message.to_owned());
     }
 

@@ -3,7 +3,7 @@
 use super::{Observed, Stage, objects, pod, task};
 use api::names;
 use api::task::Task;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
     PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
@@ -16,14 +16,17 @@ use std::collections::BTreeMap;
 /// the pod and its words with it.
 const NEXT: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long a Job that has ended is kept, in seconds: a day.
+pub const KEPT: i32 = 86_400;
+
 /// The Job of a stage, with its Task; none while the Task is not known.
 #[must_use]
-pub fn job(seen: &Observed, stage: Stage) -> Option<Job> {
-    let task = task::task(seen, stage)?;
+pub fn job(seen: &Observed, stage: Stage, now: Timestamp) -> Option<Job> {
+    let task = task::task(seen, stage, now)?;
     let own = task::budget(seen, stage);
     let pod_deadline = match stage {
         Stage::Check => own,
-        Stage::Restore => own.saturating_add(NEXT),
+        Stage::Restore | Stage::Prove(_) => own.saturating_add(NEXT),
     };
     Some(Job {
         metadata: objects::metadata(seen, stage),
@@ -33,10 +36,12 @@ pub fn job(seen: &Observed, stage: Stage) -> Option<Job> {
             parallelism: Some(1),
             pod_replacement_policy: Some("Failed".to_owned()),
             pod_failure_policy: Some(failure_policy()),
+            // A proof leaves all that it found on its ticket.
+            ttl_seconds_after_finished: matches!(stage, Stage::Prove(_)).then_some(KEPT),
             active_deadline_seconds: Some(pod_deadline.saturating_add(NEXT).as_secs()),
             template: PodTemplateSpec {
                 metadata: Some(template_metadata(seen, &task)?),
-                spec: Some(pod::spec(seen, stage, &task.login, pod_deadline)),
+                spec: Some(pod::spec(seen, stage, task.login.as_ref(), pod_deadline)),
             },
             ..JobSpec::default()
         }),
@@ -79,11 +84,11 @@ fn failure_policy() -> PodFailurePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::restore::tests::seen;
+    use crate::restore::tests::{seen, start};
     use serde_json::{Value, json};
 
     fn built(seen: &Observed, stage: Stage) -> Value {
-        serde_json::to_value(job(seen, stage).unwrap()).unwrap()
+        serde_json::to_value(job(seen, stage, start()).unwrap()).unwrap()
     }
 
     fn volumes(job: &Value) -> Vec<&str> {

@@ -2,21 +2,25 @@
 
 use super::draft::{Draft, Truth};
 use super::observed::is_upgrading;
-use super::{Observed, Rung, Step, Waiting, running, terminal, validating};
+use super::{Observed, Rung, Step, Waiting, human, leftover, running, terminal, validating};
+use crate::lock;
 use api::conditions::{ConditionType, Reason};
 use api::{Phase, names};
 
 /// What a request passes, from top to bottom, at each look.
-pub(super) const RUNGS: [fn(&Observed, &mut Draft) -> Rung; 12] = [
+pub(super) const RUNGS: [fn(&Observed, &mut Draft) -> Rung; 15] = [
     terminal::clean_up,
+    guarded,
+    human::abandoned,
     running::run,
     namespace_stays,
     not_cancelled,
-    guarded,
+    not_a_copy,
     accepted,
     not_a_repetition,
     nothing_is_left_over,
     cluster_is_there,
+    no_other_controller,
     validating::checked,
     validating::locked,
     validating::ticket,
@@ -37,16 +41,29 @@ fn not_cancelled(seen: &Observed, _: &mut Draft) -> Rung {
     Rung::Fail(Reason::Cancelled, "The request was deleted before it ran. Nothing was touched.".to_owned())
 }
 
-/// A copy or a re-created request brings the UID of the one it came from.
-fn guarded(seen: &Observed, _: &mut Draft) -> Rung {
-    let metadata = &seen.request.metadata;
-    let recorded = metadata.annotations.as_ref().and_then(|all| all.get(names::REQUEST_UID));
-    if recorded.is_some_and(|uid| uid != seen.uid()) {
-        return repeated(seen);
+/// Finalizer and `request-uid`, put back at each look: a replacement of the object drops them.
+fn guarded(seen: &Observed, draft: &mut Draft) -> Rung {
+    let finalizers = seen.request.metadata.finalizers.as_deref().unwrap_or_default();
+    let is_held = finalizers.iter().any(|name| name == names::FINALIZER);
+    let is_marked = match seen.annotation(names::REQUEST_UID) {
+        Some(uid) => uid == seen.uid() || draft.phase() != Phase::Running,
+        None => false,
+    };
+    // An object that is being deleted takes no new finalizer.
+    if seen.being_deleted() || (is_held && is_marked) || is_copied(seen, draft) {
+        return Rung::Pass;
     }
-    let held =
-        metadata.finalizers.as_ref().is_some_and(|all| all.iter().any(|name| name == names::FINALIZER));
-    if held && recorded.is_some() { Rung::Pass } else { Rung::Act(Step::Guard) }
+    Rung::Act(Step::Guard)
+}
+
+/// A copy or a re-created request brings the UID of the one it came from.
+fn not_a_copy(seen: &Observed, draft: &mut Draft) -> Rung {
+    if is_copied(seen, draft) { repeated(seen) } else { Rung::Pass }
+}
+
+fn is_copied(seen: &Observed, draft: &Draft) -> bool {
+    let recorded = seen.annotation(names::REQUEST_UID);
+    draft.phase() != Phase::Running && recorded.is_some_and(|uid| uid != seen.uid())
 }
 
 /// The second look: admission may have been absent when the request came.
@@ -74,9 +91,7 @@ fn accepted(seen: &Observed, draft: &mut Draft) -> Rung {
 fn not_a_repetition(seen: &Observed, draft: &mut Draft) -> Rung {
     let digest = draft.status.intent_digest.as_deref();
     let Some(latest) = seen.latest_run_of(digest) else { return Rung::Pass };
-    let annotations = seen.request.metadata.annotations.as_ref();
-    let again = annotations.and_then(|all| all.get(names::AGAIN));
-    if again.is_some_and(|uid| *uid == latest) { Rung::Pass } else { repeated(seen) }
+    if seen.annotation(names::AGAIN) == Some(latest.as_str()) { Rung::Pass } else { repeated(seen) }
 }
 
 fn repeated(seen: &Observed) -> Rung {
@@ -95,9 +110,7 @@ fn repeated(seen: &Observed) -> Rung {
 
 fn nothing_is_left_over(seen: &Observed, _: &mut Draft) -> Rung {
     if seen.check.is_foreign(seen.uid()) || seen.restore.is_foreign(seen.uid()) {
-        let message =
-            "A Job or ticket of an earlier request of this name is still there; it is never adopted.";
-        return Rung::Wait(Waiting::Leftover, message.to_owned());
+        return leftover();
     }
     Rung::Pass
 }
@@ -115,7 +128,18 @@ fn cluster_is_there(seen: &Observed, draft: &mut Draft) -> Rung {
         draft.set(ConditionType::ClusterResolved, Truth::False, Reason::ClusterUpgrading, &message);
         return Rung::Wait(Waiting::Upgrade, message);
     }
-    let message = format!("OpenBaoCluster {name} is there.");
+    Rung::Pass
+}
+
+/// Two controllers on one cluster would each overwrite what the other has done.
+fn no_other_controller(seen: &Observed, draft: &mut Draft) -> Rung {
+    let Some(cluster) = &seen.cluster else { return Rung::Pass };
+    if let Some(foreign) = lock::foreign(cluster).filter(|foreign| !foreign.is_silent(draft.now())) {
+        let (reason, message) = foreign.told(draft.now());
+        draft.set(ConditionType::ClusterResolved, Truth::False, reason, &message);
+        return Rung::Wait(Waiting::ForeignController, message);
+    }
+    let message = format!("OpenBaoCluster {} is there.", seen.request.spec.cluster);
     draft.set(ConditionType::ClusterResolved, Truth::True, Reason::Accepted, &message);
     draft.enter(Phase::Validating);
     Rung::Pass

@@ -1,8 +1,10 @@
 //! The objects that a restore makes beside its Jobs: tickets, and the right to write exactly one of them each.
 
-use super::{Observed, Stage};
+use super::{Observed, Stage, fence_holder};
+use api::conditions::Reason;
+use api::lock::Holder;
 use api::{OpenBaoCluster, OpenBaoRestore, names};
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -20,6 +22,7 @@ pub fn name(seen: &Observed, stage: Stage) -> String {
     match stage {
         Stage::Check => names::check_job(seen.name()),
         Stage::Restore => names::restore_job(seen.name()),
+        Stage::Prove(n) => names::prove_job(seen.name(), n),
     }
 }
 
@@ -27,6 +30,26 @@ pub fn name(seen: &Observed, stage: Stage) -> String {
 #[must_use]
 pub fn lease(seen: &Observed, stage: Stage) -> Lease {
     Lease { metadata: metadata(seen, stage), spec: None }
+}
+
+/// The ticket of another restore, as the operator makes it where that has made none: claimed.
+#[must_use]
+pub fn fenced_lease(holder: &Holder, namespace: Option<&str>, reason: Reason) -> Lease {
+    let of = ObjectMeta {
+        name: Some(holder.name.clone()),
+        uid: Some(holder.uid.clone()),
+        ..ObjectMeta::default()
+    };
+    Lease {
+        metadata: ObjectMeta {
+            name: Some(names::restore_job(&holder.name)),
+            namespace: namespace.map(str::to_owned),
+            annotations: Some(BTreeMap::from([(names::REQUEST_UID.to_owned(), holder.uid.clone())])),
+            owner_references: Some(vec![owner("OpenBaoRestore", &of, Some(true))]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(LeaseSpec { holder_identity: Some(fence_holder(reason)), ..LeaseSpec::default() }),
+    }
 }
 
 /// The right to read and write the ticket of a stage.
@@ -119,7 +142,7 @@ mod tests {
     #[test]
     fn everything_of_a_stage_has_one_name_one_owner_and_the_request() {
         let seen = seen();
-        for stage in [Stage::Check, Stage::Restore] {
+        for stage in [Stage::Check, Stage::Restore, Stage::Prove(1)] {
             let all = [
                 lease(&seen, stage).metadata,
                 role(&seen, stage).metadata,

@@ -1,9 +1,14 @@
 //! What was read of the world before planning; nothing in it comes from a watch cache.
 
-use super::Stage;
+use super::{Outcome, Stage};
+use crate::lock;
+use api::cluster::RestoreRecord;
 use api::conditions::Reason;
-use api::task::{Pinned, Report};
-use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock};
+use api::lock::Holder;
+use api::task::{self, Marker, Pinned, Report};
+use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// A request and all that concerns it.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +25,10 @@ pub struct Observed {
     pub check: Run,
     /// The restore.
     pub restore: Run,
+    /// The proof that [`proof_number`] gives.
+    pub proof: Run,
+    /// Another operation of ours that holds the lock.
+    pub rival: Option<Rival>,
 }
 
 /// A Job and its ticket.
@@ -31,19 +40,40 @@ pub struct Run {
     pub ticket: Option<TicketSeen>,
     /// Whether Role, `RoleBinding` and `ServiceAccount` are there.
     pub granted: bool,
-    /// Whether a pod of the Job has not ended.
-    pub pods_left: bool,
+    /// Its pods.
+    pub pods: PodsSeen,
+}
+
+/// The pods of a Job.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodsSeen {
+    /// Whether one has not ended.
+    pub left: bool,
+    /// Why one does not start, in Kubernetes' words.
+    pub stuck: Option<String>,
+    /// When the executor of the pod that claimed the ticket was reported terminated.
+    pub claimant_terminated: Option<Timestamp>,
+    /// What the pod that claimed the ticket left in its termination log.
+    pub claimant_report: Option<Report>,
 }
 
 /// A Job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold at once"
+)]
 pub struct JobSeen {
     /// Its UID.
     pub uid: String,
     /// UID of the request that it was made for.
     pub request: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Whether it is Complete or Failed.
     pub finished: bool,
+    /// Whether it has failed, though pods of it may still run.
+    pub failing: bool,
     /// Why it failed, in Kubernetes' words.
     pub failure: Option<String>,
     /// Whether it is being deleted.
@@ -59,27 +89,103 @@ pub struct TicketSeen {
     pub uid: String,
     /// UID of the request that it was made for.
     pub request: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// UID of the Job that it was given to.
     pub job: Option<String>,
     /// Who claimed it: a pod's UID, or the operator.
     pub holder: Option<String>,
+    /// Whether a pod has ever written to it.
+    pub beats: bool,
+    /// What the claim left, so that anybody can prove what became of it.
+    pub marker: Option<Marker>,
     /// Bytes moved, of how many.
     pub progress: Option<(i64, i64)>,
     /// What the pod said last.
     pub report: Option<Report>,
 }
 
+/// Another operation of ours that holds the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is at most one at each look")]
+pub enum Rival {
+    /// Another request.
+    Restore {
+        /// Whether it is gone, or over and cleaned up after: it gives nothing back any more.
+        over: bool,
+        /// UID of the ticket that its status names.
+        recorded: Option<String>,
+        /// Its ticket.
+        ticket: Option<TicketSeen>,
+        /// Whether a pod of its restore has not ended.
+        pods_left: bool,
+    },
+    /// A backup.
+    Backup {
+        /// Its Job, if that is still there.
+        job: Option<JobSeen>,
+        /// Whether a pod of it has not ended.
+        pods_left: bool,
+    },
+}
+
 /// Begins the holder of a ticket that the operator claimed.
 const OPERATOR: &str = "operator/";
 
 /// What the operator claims a ticket for.
-const FENCES: [Reason; 4] =
-    [Reason::JobDeleted, Reason::JobFailed, Reason::LockLost, Reason::NamespaceTerminating];
+const FENCES: [Reason; 10] = [
+    Reason::JobDeleted,
+    Reason::JobFailed,
+    Reason::LockLost,
+    Reason::LockOverridden,
+    Reason::OwnerGone,
+    Reason::NamespaceTerminating,
+    Reason::PodNotStarted,
+    Reason::Abandoned,
+    Reason::GenerationChanged,
+    Reason::DeadlineExceeded,
+];
+
+/// Comes before the former holder in the message of a lock that was overridden.
+pub(super) const OVERRODE: &str = "It overrode the lock of ";
+
+/// How many runs `status.restores` of a cluster keeps.
+const RUNS: usize = 20;
+
+/// Proofs are looked for up to this number; with ten minutes between them that is months.
+const MOST_PROOFS: u32 = 20_000;
 
 /// The holder by which the operator claims a ticket.
 #[must_use]
 pub fn fence_holder(reason: Reason) -> String {
     format!("{OPERATOR}{}", reason.as_str())
+}
+
+/// Number of the proof whose Job the request's status names.
+#[must_use]
+pub fn proof_number(request: &OpenBaoRestore) -> Option<u32> {
+    let job = request.status.as_ref()?.job_name.as_deref().filter(|job| job.starts_with("prove-"))?;
+    let name = request.metadata.name.as_deref().unwrap_or_default();
+    (1..=MOST_PROOFS).find(|n| names::prove_job(name, *n) == job)
+}
+
+impl TicketSeen {
+    /// Whether a pod, and not the operator, claimed it.
+    pub(super) fn claimed_by_pod(&self) -> bool {
+        self.holder.as_deref().is_some_and(|holder| !holder.is_empty() && !holder.starts_with(OPERATOR))
+    }
+
+    /// Whether nobody has claimed it.
+    pub(crate) fn is_free(&self) -> bool {
+        self.holder.as_deref().is_none_or(str::is_empty)
+    }
+
+    /// Whether a pod claimed it whose process may live on unseen.
+    pub(crate) fn may_still_post(&self, now: Timestamp) -> bool {
+        let until = self.marker.as_ref().map(|marker| marker.not_applied_after.0);
+        let is_known = self.report.as_ref().is_some_and(|report| report.outcome != task::Outcome::Unknown);
+        self.claimed_by_pod() && !is_known && until.is_none_or(|until| now < until)
+    }
 }
 
 impl Run {
@@ -90,17 +196,13 @@ impl Run {
             || self.ticket.as_ref().is_some_and(|ticket| foreign(&ticket.request))
     }
 
-    /// What the pod said last.
+    /// What the pod said last: on its ticket, or else in its termination log.
     pub(super) fn report(&self) -> Option<&Report> {
-        self.ticket.as_ref().and_then(|ticket| ticket.report.as_ref())
+        self.ticket.as_ref()?.report.as_ref().or(self.pods.claimant_report.as_ref())
     }
 
-    /// Whether a pod, and not the operator, claimed the ticket.
     pub(super) fn claimed_by_pod(&self) -> bool {
-        self.ticket
-            .as_ref()
-            .and_then(|ticket| ticket.holder.as_deref())
-            .is_some_and(|holder| !holder.is_empty() && !holder.starts_with(OPERATOR))
+        self.ticket.as_ref().is_some_and(TicketSeen::claimed_by_pod)
     }
 
     /// Why the operator claimed the ticket, if it did.
@@ -109,6 +211,11 @@ impl Run {
         let why = holder.strip_prefix(OPERATOR)?;
         let known = FENCES.iter().find(|reason| reason.as_str() == why);
         Some(known.copied().unwrap_or(Reason::JobFailed))
+    }
+
+    /// Whether its Job has neither ended nor is about to be deleted.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.job.as_ref().is_some_and(|job| !job.finished && !job.deleting)
     }
 }
 
@@ -125,6 +232,15 @@ impl Observed {
         self.request.metadata.deletion_timestamp.is_some()
     }
 
+    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+        self.request.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Whether a human gave up exactly this request.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.annotation(names::ABANDON) == Some(self.uid())
+    }
+
     /// The lock of the cluster, unless it is free.
     pub(super) fn lock(&self) -> Option<&OperationLock> {
         let status = self.cluster.as_ref()?.status.as_ref()?;
@@ -137,17 +253,33 @@ impl Observed {
         match stage {
             Stage::Check => &self.check,
             Stage::Restore => &self.restore,
+            Stage::Prove(_) => &self.proof,
         }
     }
 
-    /// Who holds the lock when this request does.
+    /// Everything that was made for the request, as far as it still matters.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (&Run, Stage)> {
+        let proof = proof_number(&self.request).map(|n| (&self.proof, Stage::Prove(n)));
+        [(&self.check, Stage::Check), (&self.restore, Stage::Restore)].into_iter().chain(proof)
+    }
+
+    /// The lock as this request takes it. From whom, if from anybody, is part of its message.
     #[must_use]
-    pub fn our_holder(&self) -> String {
-        Operation::Restore.holder(self.name(), self.uid())
+    pub fn our_lock(&self, now: Timestamp) -> OperationLock {
+        let mut lock = lock::taken(&self.our_holder(), &self.request.spec.cluster, now);
+        if let (Some(message), Some(before)) = (&mut lock.message, self.lock()) {
+            *message = format!("{message} {OVERRODE}{} ({}).", before.holder, before.operation);
+        }
+        lock
+    }
+
+    fn our_holder(&self) -> Holder {
+        let (name, uid) = (self.name().to_owned(), self.uid().to_owned());
+        Holder { operation: Operation::Restore, name, uid }
     }
 
     pub(super) fn lock_is_ours(&self) -> bool {
-        self.lock().is_some_and(|lock| lock.holder == self.our_holder())
+        self.lock().and_then(OperationLock::our_holder).is_some_and(|holder| holder == self.our_holder())
     }
 
     /// The snapshot as the check saw it.
@@ -155,16 +287,48 @@ impl Observed {
     pub fn pinned(&self) -> Option<&Pinned> {
         self.check.report().and_then(|report| report.pinned.as_ref())
     }
-}
 
-impl Observed {
+    /// Whether it is still what was judged. A deletion, and nothing else, adds one to the generation.
+    pub(super) fn is_as_accepted(&self, accepted: Option<i64>) -> bool {
+        let found = self.request.metadata.generation;
+        let deleted = accepted.map(|accepted| accepted.saturating_add(i64::from(self.being_deleted())));
+        found == accepted || found == deleted
+    }
+
     /// UID of the newest run of this intent by another request.
     pub(super) fn latest_run_of(&self, digest: Option<&str>) -> Option<String> {
         let status = self.cluster.as_ref()?.status.as_ref()?;
-        let same = |record: &&api::cluster::RestoreRecord| {
+        let same = |record: &&RestoreRecord| {
             Some(record.intent_digest.as_str()) == digest && record.uid != self.uid()
         };
         status.restores.iter().rev().find(same).map(|record| record.uid.clone())
+    }
+
+    /// `status.restores` of the cluster with what is known of this request now.
+    #[must_use]
+    pub fn records(&self, outcome: Outcome, now: Timestamp) -> Vec<RestoreRecord> {
+        let cluster = self.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
+        let mut restores = cluster.map(|status| status.restores.clone()).unwrap_or_default();
+        restores.retain(|record| record.uid != self.uid());
+        if outcome != Outcome::NotApplied {
+            let status = self.request.status.clone().unwrap_or_default();
+            restores.push(RestoreRecord {
+                name: self.name().to_owned(),
+                uid: self.uid().to_owned(),
+                intent_digest: status.intent_digest.unwrap_or_default(),
+                snapshot_digest: status.snapshot_digest.unwrap_or_default(),
+                outcome: outcome.as_str().to_owned(),
+                time: Some(Time(now)),
+            });
+        }
+        restores.drain(..restores.len().saturating_sub(RUNS));
+        restores
+    }
+
+    /// What `status.restores` of the cluster says of this request.
+    pub(super) fn recorded(&self) -> Option<&str> {
+        let restores = self.cluster.as_ref()?.status.as_ref()?.restores.iter();
+        restores.rev().find(|record| record.uid == self.uid()).map(|record| record.outcome.as_str())
     }
 }
 

@@ -32,7 +32,12 @@ const PROGRAM_MEMORY: i64 = 128 << 20;
 const BESIDE_SNAPSHOT: u64 = 64 << 20;
 
 /// One container, and what it needs to reach the store and the servers.
-pub(super) fn spec(seen: &Observed, stage: Stage, login: &Login, deadline: SignedDuration) -> PodSpec {
+pub(super) fn spec(
+    seen: &Observed,
+    stage: Stage,
+    login: Option<&Login>,
+    deadline: SignedDuration,
+) -> PodSpec {
     let request = &seen.request.spec;
     let mut volumes = read_only_volumes(seen, login);
     let mut mounts: Vec<VolumeMount> = volumes.iter().map(read_only_mount).collect();
@@ -82,18 +87,21 @@ pub(super) fn spec(seen: &Observed, stage: Stage, login: &Login, deadline: Signe
 }
 
 /// Secrets are optional: the executor says which one is missing, where a pod that waits for it says nothing.
-fn read_only_volumes(seen: &Observed, login: &Login) -> Vec<Volume> {
+fn read_only_volumes(seen: &Observed, login: Option<&Login>) -> Vec<Volume> {
     let request = &seen.request.spec;
     let mut volumes = Vec::new();
-    if let Some(reference) = &request.source.target.credentials_secret_ref {
+    // A proof needs no credential, and gets none.
+    if let Some(reference) = request.source.target.credentials_secret_ref.as_ref().filter(|_| login.is_some())
+    {
         volumes.push(secret("storage", &reference.name, None));
     }
     volumes.push(authority(seen));
     match login {
-        Login::Jwt { .. } => volumes.push(jwt(request.audience.as_deref())),
-        Login::Token { key } => volumes.extend(
+        Some(Login::Jwt { .. }) => volumes.push(jwt(request.audience.as_deref())),
+        Some(Login::Token { key }) => volumes.extend(
             request.token_secret_ref.as_ref().map(|token| secret("token", &token.name, Some((key, key)))),
         ),
+        None => {}
     }
     volumes
 }

@@ -1,7 +1,7 @@
 //! From the recorded ticket on: at most one POST, and no end without a reason.
 
 use super::draft::{Draft, Truth};
-use super::{JobSeen, Observed, Rung, Stage, Step, TicketSeen, Waiting};
+use super::{Observed, Rung, Stage, Step, TicketSeen, Waiting, is_unstarted, leftover, proving, task};
 use api::Phase;
 use api::conditions::{ConditionType, Reason};
 use api::restore::Progress;
@@ -11,69 +11,81 @@ pub(super) fn run(seen: &Observed, draft: &mut Draft) -> Rung {
     if draft.phase() != Phase::Running {
         return Rung::Pass;
     }
-    let recorded = draft.status.ticket_uid.as_deref();
-    let Some(ticket) = seen.restore.ticket.as_ref().filter(|ticket| Some(ticket.uid.as_str()) == recorded)
-    else {
-        return unknown("The ticket of the restore is gone, so nobody can tell whether its Job acted.");
+    let Some(ticket) = recorded_ticket(seen, draft) else {
+        return proving::unclaimed_nobody_knows(seen, draft);
     };
     if let Some((bytes, total)) = ticket.progress {
         draft.status.progress = Some(Progress { bytes, total });
     }
-    if let Some(report) = &ticket.report {
-        return reported(report, draft);
-    }
     if let Some(reason) = seen.restore.fenced() {
-        return Rung::Fail(reason, fenced_message(reason));
+        return Rung::Fail(reason, fenced_message(seen, reason));
+    }
+    if let Some(report) = seen.restore.report() {
+        return reported(seen, report, draft);
     }
     if !seen.lock_is_ours() {
-        draft.set(
-            ConditionType::LockHeld,
-            Truth::False,
-            Reason::LockLost,
-            "The operation lock was taken from us.",
-        );
-        return if seen.restore.claimed_by_pod() {
-            at_work()
-        } else {
-            Rung::Act(Step::Fence(Reason::LockLost))
-        };
+        let message = "The operation lock was taken from us.";
+        draft.set(ConditionType::LockHeld, Truth::False, Reason::LockLost, message);
+        if !ticket.claimed_by_pod() {
+            return Rung::Act(Step::Fence(Reason::LockLost));
+        }
     }
-    job(seen, ticket)
+    if ticket.claimed_by_pod() { claimed(seen, draft) } else { unclaimed(seen, ticket, draft) }
 }
 
-fn job(seen: &Observed, ticket: &TicketSeen) -> Rung {
-    let claimed = seen.restore.claimed_by_pod();
+/// The ticket that the status names; another one of its name is none.
+pub(super) fn recorded_ticket<'a>(seen: &'a Observed, draft: &Draft) -> Option<&'a TicketSeen> {
+    let recorded = draft.status.ticket_uid.as_deref();
+    seen.restore.ticket.as_ref().filter(|ticket| Some(ticket.uid.as_str()) == recorded)
+}
+
+/// A pod may have acted: it goes on to its end, and what it leaves is believed, or proved.
+fn claimed(seen: &Observed, draft: &mut Draft) -> Rung {
+    let run = &seen.restore;
+    let what = match &run.job {
+        Some(job) if job.finished || job.failing => {
+            "The restore Job ended without a report after it had claimed its ticket."
+        }
+        None if !run.pods.left => "The restore Job was deleted after it had claimed its ticket.",
+        Some(_) | None => return at_work(),
+    };
+    proving::prove(seen, draft, what)
+}
+
+/// Nothing was sent, and whoever claims first decides.
+fn unclaimed(seen: &Observed, ticket: &TicketSeen, draft: &Draft) -> Rung {
+    let fence = |reason| Rung::Act(Step::Fence(reason));
     match &seen.restore.job {
-        None if claimed && seen.restore.pods_left => at_work(),
-        None if claimed => unknown("The restore Job was deleted after it had claimed its ticket."),
-        None if ticket.job.is_some() => Rung::Act(Step::Fence(Reason::JobDeleted)),
-        None if seen.namespace_terminating => Rung::Act(Step::Fence(Reason::NamespaceTerminating)),
+        None if ticket.job.is_some() => fence(Reason::JobDeleted),
+        _ if seen.namespace_terminating => fence(Reason::NamespaceTerminating),
+        None if !seen.is_as_accepted(draft.status.accepted_generation) => fence(Reason::GenerationChanged),
+        None if draft.now() > task::not_after(seen, Stage::Restore) => fence(Reason::DeadlineExceeded),
         None if !seen.restore.granted => Rung::Act(Step::Grant(Stage::Restore)),
         None => Rung::Act(Step::CreateJob(Stage::Restore)),
-        Some(JobSeen { finished: true, .. }) if claimed => {
-            unknown("The restore Job ended without a report after it had claimed its ticket.")
-        }
-        Some(JobSeen { finished: true, .. }) => Rung::Act(Step::Fence(Reason::JobFailed)),
+        Some(job) if job.request.as_deref() != Some(seen.uid()) => leftover(),
+        Some(job) if ticket.job.as_ref().is_some_and(|named| *named != job.uid) => fence(Reason::JobDeleted),
+        Some(job) if job.finished || job.failing => fence(Reason::JobFailed),
         Some(job) if ticket.job.is_none() => {
             Rung::Act(Step::NameJob { stage: Stage::Restore, job: job.uid.clone() })
         }
+        Some(_) if is_unstarted(&seen.restore, draft.now()) => fence(Reason::PodNotStarted),
         Some(_) => at_work(),
     }
 }
 
-fn reported(report: &Report, draft: &mut Draft) -> Rung {
+fn reported(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
     draft.adopt(report);
     let problems = report.told();
     match report.outcome {
         Outcome::Done => {
-            draft.complete("The snapshot was applied, and the cluster has proved it.");
+            draft.complete(Reason::Proved, "The snapshot was applied, and the cluster has proved it.");
             Rung::Rest
         }
         Outcome::Refused | Outcome::Failed => {
             let reason = report.problems.first().map_or(Reason::NotApplied, |problem| problem.reason);
             Rung::Fail(reason, problems)
         }
-        Outcome::Unknown => unknown(&problems),
+        Outcome::Unknown => proving::prove(seen, draft, &problems),
     }
 }
 
@@ -81,22 +93,21 @@ fn at_work() -> Rung {
     Rung::Wait(Waiting::Restore, "The restore Job is at work.".to_owned())
 }
 
-fn unknown(what: &str) -> Rung {
-    Rung::Wait(
-        Waiting::Outcome,
-        format!(
-            "{what} Whether the snapshot was applied is not known; the lock stays with this request until it is. \
-             Compare the cluster's data, and see the log of the Job."
-        ),
-    )
-}
-
-fn fenced_message(reason: Reason) -> String {
+fn fenced_message(seen: &Observed, reason: Reason) -> String {
     let what = match reason {
         Reason::JobDeleted => "The restore Job was deleted before it acted.",
         Reason::LockLost => "The operation lock was taken by somebody else before the restore Job acted.",
+        Reason::LockOverridden => "Another OpenBaoRestore overrode the operation lock before this one acted.",
         Reason::NamespaceTerminating => "The namespace is being deleted, and the restore Job had not acted.",
+        Reason::Abandoned => "The request was abandoned before the restore Job acted.",
+        Reason::GenerationChanged => {
+            "The request was changed after it was accepted, and its Job did not exist yet."
+        }
+        Reason::DeadlineExceeded => "It was too late to make the restore Job.",
+        Reason::PodNotStarted => "The pod of the restore Job did not start within 5 minutes.",
         _ => "The restore Job ended before it acted.",
     };
-    format!("{what} The cluster's data are as they were. Create a new OpenBaoRestore.")
+    let why = seen.restore.pods.stuck.as_deref().filter(|_| reason == Reason::PodNotStarted);
+    let why = why.map(|why| format!(" Kubernetes says: {why}.")).unwrap_or_default();
+    format!("{what}{why} The cluster's data are as they were. Create a new OpenBaoRestore.")
 }

@@ -9,54 +9,66 @@ pub(super) fn clean_up(seen: &Observed, draft: &mut Draft) -> Rung {
     if !draft.phase().is_terminal() {
         return Rung::Pass;
     }
-    if draft.phase() == Phase::Completed && needs_record(seen) {
-        return Rung::Act(Step::Record(Outcome::Applied));
+    if let Some(outcome) = unrecorded(seen, draft) {
+        return Rung::Act(Step::Record(outcome));
     }
-    if is_ours(&seen.check, seen) && is_at_work(&seen.check) {
-        return Rung::Act(Step::DeleteJob(Stage::Check));
+    if let Some((_, stage)) = ours(seen).find(|(run, stage)| is_unwanted(run, *stage)) {
+        return Rung::Act(Step::DeleteJob(stage));
     }
     if seen.lock_is_ours() {
-        if seen.restore.pods_left {
-            return Rung::Wait(Waiting::Pods, String::new());
-        }
-        return Rung::Act(Step::ReleaseLock);
+        return if ours(seen).any(|(run, _)| run.pods.left) {
+            pods_end()
+        } else {
+            Rung::Act(Step::ReleaseLock)
+        };
     }
     if draft.says(ConditionType::LockHeld, Truth::True) {
-        draft.set(
-            ConditionType::LockHeld,
-            Truth::False,
-            Reason::Released,
-            "The operation lock was given back.",
-        );
-        draft.set(
-            ConditionType::LockReleased,
-            Truth::True,
-            Reason::Released,
-            "The operation lock is free of us.",
-        );
+        let message = "The operation lock was given back.";
+        draft.set(ConditionType::LockHeld, Truth::False, Reason::Released, message);
+        let message = "The operation lock is free of us.";
+        draft.set(ConditionType::LockReleased, Truth::True, Reason::Released, message);
     }
-    let jobs = [(&seen.check, Stage::Check), (&seen.restore, Stage::Restore)];
-    for (run, stage) in jobs {
-        if run.job.as_ref().is_some_and(|job| job.finished && !job.retired && is_ours(run, seen)) {
-            return Rung::Act(Step::Retire(stage));
-        }
+    let ended = |run: &Run| run.job.as_ref().is_some_and(|job| job.finished && !job.retired && !job.deleting);
+    if let Some((_, stage)) = ours(seen).find(|(run, _)| ended(run)) {
+        return Rung::Act(Step::Retire(stage));
+    }
+    if ours(seen).any(|(run, _)| run.pods.left) {
+        return pods_end();
     }
     let finalizers = seen.request.metadata.finalizers.as_deref().unwrap_or_default();
     if finalizers.iter().any(|name| name == names::FINALIZER) { Rung::Act(Step::Free) } else { Rung::Rest }
 }
 
-/// A check that is still at work when its request is over is cancelled by deleting its Job.
-fn is_at_work(run: &Run) -> bool {
-    run.report().is_none() && run.job.as_ref().is_some_and(|job| !job.finished && !job.deleting)
+fn pods_end() -> Rung {
+    Rung::Wait(Waiting::Pods, String::new())
 }
 
-fn is_ours(run: &Run, seen: &Observed) -> bool {
-    !run.is_foreign(seen.uid())
+/// What belongs to this very request.
+fn ours(seen: &Observed) -> impl Iterator<Item = (&Run, Stage)> {
+    seen.runs().filter(|(run, _)| !run.is_foreign(seen.uid()))
 }
 
-fn needs_record(seen: &Observed) -> bool {
-    seen.cluster.as_ref().is_some_and(|cluster| {
-        let restores = cluster.status.as_ref().map(|status| status.restores.as_slice()).unwrap_or_default();
-        restores.iter().all(|record| record.uid != seen.uid())
-    })
+/// A Job that is still at work when its request is over; a restore that was claimed is left to end by itself.
+fn is_unwanted(run: &Run, stage: Stage) -> bool {
+    let is_on_its_way_out = match stage {
+        Stage::Restore => run.claimed_by_pod(),
+        Stage::Check | Stage::Prove(_) => run.report().is_some(),
+    };
+    run.is_at_work() && !is_on_its_way_out
+}
+
+/// What `status.restores` has to say of this request and does not say yet.
+fn unrecorded(seen: &Observed, draft: &Draft) -> Option<Outcome> {
+    let recorded = seen.recorded();
+    seen.cluster.as_ref()?;
+    let outcome = if draft.phase() == Phase::Completed {
+        Outcome::Applied
+    } else if draft.says(ConditionType::Applied, Truth::Unknown) {
+        Outcome::Unknown
+    } else if recorded.is_some() {
+        Outcome::NotApplied
+    } else {
+        return None;
+    };
+    (recorded != Some(outcome.as_str())).then_some(outcome)
 }

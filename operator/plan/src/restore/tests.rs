@@ -1,180 +1,17 @@
 //! The plan is driven against a world of values: each step is applied as the API server would, and planned again.
 
+mod doubt;
+mod lock;
+mod world;
+
+pub(super) use world::{World, seen, start};
+use world::{marker, proof_report, report, request};
+
 use super::*;
-use api::task::{Outcome as Ended, Pinned, Problem, Report, WIRE_VERSION};
+use api::task::{Marker, Outcome as Ended, Pinned, Problem, Report, StageFinding, WIRE_VERSION};
 use api::{OpenBaoCluster, OpenBaoRestore, OperationLock, Phase, names};
 use jiff::ToSpan;
-use serde_json::json;
-
-pub(super) fn start() -> Timestamp {
-    "2026-03-20T03:00:00Z".parse().unwrap()
-}
-
-fn request() -> OpenBaoRestore {
-    serde_json::from_value(json!({
-        "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore",
-        "metadata": {"name": "dr", "namespace": "n", "uid": "u-1", "generation": 1,
-                     "creationTimestamp": "2026-03-20T03:00:00Z"},
-        "spec": {"cluster": "c", "jwtAuthRole": "r", "source": {"key": "k.snap", "target": {"bucket": "b"}}}
-    }))
-    .unwrap()
-}
-
-fn cluster() -> OpenBaoCluster {
-    serde_json::from_value(json!({
-        "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
-        "metadata": {"name": "c", "namespace": "n"}, "spec": {}, "status": {}
-    }))
-    .unwrap()
-}
-
-fn report(outcome: Ended) -> Report {
-    let pinned = Pinned { size: 5, sha256: "ab".to_owned(), etag: None, version: None };
-    let problem =
-        Problem { reason: Reason::CheckFailed, field: None, message: "The object is not there.".to_owned() };
-    let problems = if outcome == Ended::Done { vec![] } else { vec![problem] };
-    Report {
-        v: WIRE_VERSION,
-        outcome,
-        problems,
-        stages: vec![],
-        next_steps: vec![],
-        pinned: (outcome == Ended::Done).then_some(pinned),
-    }
-}
-
-/// What is observed once the check has reported and both tickets are there.
-pub(super) fn seen() -> Observed {
-    let ticket = |uid: &str, report| TicketSeen {
-        uid: uid.to_owned(),
-        request: Some("u-1".to_owned()),
-        report,
-        ..TicketSeen::default()
-    };
-    let mut seen = World::new(Ended::Done, Ended::Done).seen;
-    seen.check.ticket = Some(ticket("t-check", Some(report(Ended::Done))));
-    seen.restore.ticket = Some(ticket("t-restore", None));
-    seen
-}
-
-/// A world in which every Job ends at once with the outcome that the test gives it.
-pub(super) struct World {
-    pub(super) seen: Observed,
-    outcomes: [Ended; 2],
-    steps: Vec<Step>,
-    released: usize,
-}
-
-impl World {
-    pub(super) fn new(check: Ended, restore: Ended) -> Self {
-        let seen = Observed {
-            request: request(),
-            judgement: None,
-            namespace_terminating: false,
-            cluster: Some(cluster()),
-            check: Run::default(),
-            restore: Run::default(),
-        };
-        Self { seen, outcomes: [check, restore], steps: Vec::new(), released: 0 }
-    }
-
-    fn phase(&self) -> Phase {
-        self.seen.request.status.as_ref().map(|status| status.phase).unwrap_or_default()
-    }
-
-    fn condition(&self, kind: &str) -> (String, String) {
-        let conditions = &self.seen.request.status.as_ref().unwrap().conditions;
-        let found = conditions.iter().find(|condition| condition.type_ == kind).expect(kind);
-        (found.status.clone(), found.reason.clone())
-    }
-
-    fn run(&mut self, stage: Stage) -> &mut Run {
-        match stage {
-            Stage::Check => &mut self.seen.check,
-            Stage::Restore => &mut self.seen.restore,
-        }
-    }
-
-    fn lock(&mut self) -> &mut Option<OperationLock> {
-        &mut self.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().operation_lock
-    }
-
-    /// One look: status, then step, as the operator writes them.
-    pub(super) fn look(&mut self, now: Timestamp) -> Plan {
-        let plan = plan(&self.seen, now);
-        self.seen.request.status = Some(plan.status.clone());
-        if let Some(step) = plan.step.clone() {
-            self.apply(&step);
-            self.steps.push(step);
-        }
-        plan
-    }
-
-    fn apply(&mut self, step: &Step) {
-        let metadata = &mut self.seen.request.metadata;
-        match step.clone() {
-            Step::Guard => {
-                metadata.finalizers.get_or_insert_default().push(names::FINALIZER.to_owned());
-                metadata.annotations.get_or_insert_default().insert(names::REQUEST_UID.into(), "u-1".into());
-            }
-            Step::Free => metadata.finalizers = None,
-            Step::CreateTicket(stage) => {
-                let uid = format!("t-{stage:?}");
-                self.run(stage).ticket =
-                    Some(TicketSeen { uid, request: Some("u-1".to_owned()), ..TicketSeen::default() });
-            }
-            Step::Grant(stage) => self.run(stage).granted = true,
-            Step::CreateJob(stage) => {
-                let job =
-                    JobSeen { uid: "j".to_owned(), request: Some("u-1".to_owned()), ..JobSeen::default() };
-                self.run(stage).job = Some(job);
-            }
-            Step::NameJob { stage, job } => {
-                let outcome = self.outcomes[usize::from(stage == Stage::Restore)];
-                let run = self.run(stage);
-                let ticket = run.ticket.as_mut().unwrap();
-                ticket.job = Some(job);
-                ticket.holder = Some("pod".to_owned());
-                ticket.report = Some(report(outcome));
-                run.job.as_mut().unwrap().finished = true;
-            }
-            Step::TakeLock => {
-                let holder = self.seen.our_holder();
-                *self.lock() = Some(OperationLock { holder, ..OperationLock::default() });
-            }
-            Step::ReleaseLock => {
-                *self.lock() = None;
-                self.released += 1;
-            }
-            Step::Fence(reason) => {
-                self.seen.restore.ticket.as_mut().unwrap().holder = Some(fence_holder(reason));
-            }
-            Step::Record(outcome) => {
-                let record = api::cluster::RestoreRecord {
-                    uid: "u-1".to_owned(),
-                    outcome: outcome.as_str().to_owned(),
-                    ..Default::default()
-                };
-                self.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.push(record);
-            }
-            Step::Retire(stage) => self.run(stage).job.as_mut().unwrap().retired = true,
-            Step::DeleteJob(stage) => self.run(stage).job = None,
-        }
-    }
-
-    /// Looks until a look changes nothing.
-    fn settle(&mut self) -> Plan {
-        for _ in 0..60 {
-            let before = self.seen.clone();
-            let plan = self.look(start());
-            if self.seen == before {
-                assert_eq!(plan.step, None, "a step that changes nothing would be taken for ever");
-                return plan;
-            }
-        }
-        panic!("it never settles: {:?}", self.steps);
-    }
-}
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 #[test]
 fn a_restore_runs_once_and_leaves_nothing_behind() {
@@ -240,11 +77,11 @@ fn a_failed_check_takes_no_lock() {
 }
 
 #[test]
-fn an_unknown_outcome_keeps_the_lock_and_never_ends_by_itself() {
+fn an_unknown_outcome_keeps_the_lock_and_is_recorded() {
     let mut world = World::new(Ended::Done, Ended::Unknown);
     let last = world.settle();
     assert_eq!((world.phase(), last.waiting), (Phase::Running, Some(Waiting::Outcome)));
-    assert_eq!(world.released, 0);
+    assert_eq!((world.released, world.seen.recorded()), (0, Some("unknown")));
     assert_eq!(world.condition("Applied").0, "Unknown");
     assert_eq!(
         (world.condition("Stalled").0.as_str(), world.condition("Reconciling").0.as_str()),
@@ -281,6 +118,7 @@ fn a_deleted_restore_job_is_fenced_and_never_made_again() {
         }
         world.seen.restore.job = None;
         let ticket = world.seen.restore.ticket.as_mut().unwrap();
+        ticket.marker = None;
         ticket.job = Some("j".to_owned());
         ticket.holder = holder;
         world.steps.clear();
@@ -318,8 +156,8 @@ fn what_was_requested_before_does_not_run_again() {
         ..Default::default()
     };
     recreated.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.push(record);
-    let mut again =
-        World { seen: recreated.seen.clone(), outcomes: recreated.outcomes, steps: vec![], released: 0 };
+    let mut again = World::new(Ended::Done, Ended::Done);
+    again.seen = recreated.seen.clone();
     recreated.settle();
     assert_eq!(recreated.condition("Finished").1, "AlreadyRequested");
 

@@ -19,7 +19,7 @@ pub struct Transition {
 }
 
 /// The conditions that are told, each once; the others repeat them for `kubectl wait` and kstatus.
-const TOLD: [ConditionType; 7] = [
+const TOLD: [ConditionType; 9] = [
     ConditionType::ClusterResolved,
     ConditionType::SnapshotVerified,
     ConditionType::SealCompatible,
@@ -27,17 +27,27 @@ const TOLD: [ConditionType; 7] = [
     ConditionType::LockHeld,
     ConditionType::Applied,
     ConditionType::LockReleased,
+    ConditionType::SameCluster,
+    ConditionType::StandbysRefreshed,
 ];
 
 /// What a cluster's own history has to say of a restore.
-const OF_CLUSTER: [ConditionType; 3] =
-    [ConditionType::LockHeld, ConditionType::Applied, ConditionType::LockReleased];
+const OF_CLUSTER: [ConditionType; 4] = [
+    ConditionType::LockHeld,
+    ConditionType::Applied,
+    ConditionType::LockReleased,
+    ConditionType::StandbysRefreshed,
+];
 
 /// What Reconciling is told for: nothing else says that a Job is at work.
 const AT_WORK: [Reason; 2] = [Reason::Checking, Reason::Restoring];
 
 /// What holds a request up for a while, and needs nobody.
-const PATIENT: [Reason; 3] = [Reason::ClusterNotFound, Reason::ClusterUpgrading, Reason::LockHeldByOther];
+const PATIENT: [Reason; 4] =
+    [Reason::ClusterNotFound, Reason::ClusterUpgrading, Reason::LockHeldByOther, Reason::OverrideWaits];
+
+/// What is as it was asked for, and hurts somebody all the same.
+const HURTS: [Reason; 2] = [Reason::LockOverridden, Reason::Settled];
 
 /// What has changed from one status to the next.
 #[must_use]
@@ -55,7 +65,11 @@ pub fn transitions(old: Option<&OpenBaoRestoreStatus>, new: &OpenBaoRestoreStatu
             action: condition.type_.clone(),
             reason: condition.reason.clone(),
             message: condition.message.clone(),
-            warning: condition.status != "True" && !is_one_of(&PATIENT, condition),
+            warning: if condition.status == "True" {
+                is_one_of(&HURTS, condition)
+            } else {
+                !is_one_of(&PATIENT, condition)
+            },
             of_cluster: OF_CLUSTER.iter().any(|kind| kind.as_str() == condition.type_),
         })
         .collect()
@@ -68,7 +82,10 @@ fn is_told(condition: &Condition) -> bool {
     // That the lock is no longer held after it was given back is what LockReleased says.
     let released =
         condition.type_ == ConditionType::LockHeld.as_str() && is_one_of(&[Reason::Released], condition);
-    !released && TOLD.iter().any(|kind| kind.as_str() == condition.type_)
+    // Without a manifest nobody knows, and nobody has to do anything.
+    let unknown_origin =
+        condition.type_ == ConditionType::SameCluster.as_str() && condition.status == "Unknown";
+    !released && !unknown_origin && TOLD.iter().any(|kind| kind.as_str() == condition.type_)
 }
 
 fn is_one_of(reasons: &[Reason], condition: &Condition) -> bool {

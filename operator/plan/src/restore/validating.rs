@@ -1,7 +1,8 @@
 //! Before anything is touched: the check, the lock, the ticket.
 
 use super::draft::{Draft, Truth};
-use super::{Observed, Rung, Stage, Step, Waiting, past_deadline};
+use super::observed::OVERRODE;
+use super::{Observed, Rung, Stage, Step, Waiting, is_unstarted, overriding, past_deadline};
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{Outcome, Report};
@@ -32,6 +33,14 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
                 job.failure.as_deref().unwrap_or("no reason given")
             ),
         ),
+        (Some(_), Some(_)) if is_unstarted(run, draft.now()) => Rung::Fail(
+            Reason::PodNotStarted,
+            format!(
+                "The pod of the check Job did not start within 5 minutes: {}. Nothing was touched. Mend that, then \
+                 create a new OpenBaoRestore.",
+                run.pods.stuck.as_deref().unwrap_or("no pod says why; see the events of the Job")
+            ),
+        ),
         (Some(_), Some(_)) => {
             let message = "Every byte of the snapshot, the servers and the credentials are being checked.";
             Rung::Wait(Waiting::Check, message.to_owned())
@@ -53,23 +62,35 @@ fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
 
 /// The lock comes after the check, so that nothing is blocked while bytes are read.
 pub(super) fn locked(seen: &Observed, draft: &mut Draft) -> Rung {
-    if seen.lock_is_ours() {
-        draft.set(ConditionType::LockHeld, Truth::True, Reason::LockAcquired, "The operation lock is ours.");
-        return Rung::Pass;
-    }
+    let is_late = past_deadline(seen, draft.now());
+    let spec = &seen.request.spec;
     match seen.lock() {
-        None if past_deadline(seen, draft.now()) => Rung::Fail(
-            Reason::DeadlineExceeded,
-            "The check ended after startingDeadlineSeconds. Nothing was touched. Create a new OpenBaoRestore."
-                .to_owned(),
-        ),
-        None => Rung::Act(Step::TakeLock),
-        Some(lock) => {
+        Some(lock) if !seen.lock_is_ours() && (is_late || !spec.force || !spec.override_operation_lock) => {
             let message = format!("{} holds the lock of the cluster for {}.", lock.holder, lock.operation);
             draft.set(ConditionType::LockHeld, Truth::False, Reason::LockHeldByOther, &message);
             Rung::Wait(Waiting::Lock, message)
         }
+        _ if is_late => {
+            let message = "The check ended after startingDeadlineSeconds. Nothing was touched. Create a new OpenBaoRestore.";
+            Rung::Fail(Reason::DeadlineExceeded, message.to_owned())
+        }
+        None => Rung::Act(Step::TakeLock),
+        Some(_) if seen.lock_is_ours() => {
+            hold(seen, draft);
+            Rung::Pass
+        }
+        Some(lock) => overriding::overridden(seen, lock, draft),
     }
+}
+
+fn hold(seen: &Observed, draft: &mut Draft) {
+    let was_overridden = seen.lock().and_then(|lock| lock.message.as_deref());
+    let before = was_overridden.and_then(|message| message.split_once(OVERRODE)).map(|(_, before)| before);
+    let (reason, message) = before.map_or_else(
+        || (Reason::LockAcquired, "The operation lock is ours.".to_owned()),
+        |before| (Reason::LockOverridden, format!("The operation lock is ours; it was taken from {before}")),
+    );
+    draft.set(ConditionType::LockHeld, Truth::True, reason, &message);
 }
 
 /// The last rung before Running: once the ticket is in status, it is never made again.

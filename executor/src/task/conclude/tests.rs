@@ -1,0 +1,95 @@
+use super::*;
+use crate::testing::task;
+use api::task::TaskKind;
+use std::time::Duration;
+
+const ADDRESSES: [&str; 3] =
+    ["https://c-0.c.n.svc:8200", "https://c-1.c.n.svc:8200", "https://c-2.c.n.svc:8200"];
+
+/// A restore on the first of these servers, of which some were sealed when the verdict was found.
+fn report(verdict: Verdict, servers: usize, sealed: &[usize], cut: Option<&str>) -> Report {
+    let mut task = task(TaskKind::Restore);
+    task.cluster.addresses = ADDRESSES[..servers].iter().map(|address| (*address).to_owned()).collect();
+    let sealed = sealed
+        .iter()
+        .map(|index| Sealed { address: ADDRESSES[*index].to_owned(), kind: Some("shamir".to_owned()) })
+        .collect();
+    let leader = (verdict == Verdict::Applied && servers > 1).then(|| ADDRESSES[1].to_owned());
+    let proof = Proof { verdict, leader, sealed, looked: Duration::from_secs(60) };
+    let cut = cut.map(str::to_owned);
+    let mut findings = Findings::default();
+    findings.next_steps.push("keys of the snapshot".to_owned());
+    conclude(findings, &Done { task: &task, post: "the post".to_owned(), proof, leader: ADDRESSES[0], cut })
+}
+
+fn stage(report: &Report, stage: ConditionType) -> Option<(Option<bool>, Reason)> {
+    report.stages.iter().find(|found| found.stage == stage).map(|found| (found.holds, found.reason))
+}
+
+/// Bug: a server is restarted or unsealed that would bring data back which the cluster does not have, or the leader of
+/// now before its standbys.
+#[test]
+fn what_was_applied_leaves_standbys_to_restart_and_sealed_servers_to_unseal() {
+    let done = report(Verdict::Applied, 3, &[0], None);
+    assert_eq!(done.outcome, Outcome::Done);
+    assert_eq!(stage(&done, ConditionType::Applied), Some((Some(true), Reason::Proved)));
+    let stale = Some((Some(false), Reason::StandbysStale));
+    assert_eq!(stage(&done, ConditionType::StandbysRefreshed), stale);
+    let begins = [
+        "keys of the snapshot",
+        "bao operator unseal -address=https://c-0.",
+        "kubectl --namespace=n delete pod c-0 ",
+        "kubectl --namespace=n delete pod c-2 ",
+        "kubectl --namespace=n delete pod c-1   # leader, last",
+    ];
+    for (step, begin) in done.next_steps.iter().zip(begins) {
+        assert!(step.starts_with(begin), "{step}");
+    }
+    assert_eq!(done.next_steps.len(), begins.len());
+
+    let alone = report(Verdict::Applied, 1, &[], None);
+    assert_eq!(stage(&alone, ConditionType::StandbysRefreshed), Some((Some(true), Reason::Proved)));
+    assert_eq!(alone.next_steps.len(), 1);
+}
+
+/// Bug: an old leader that took the snapshot alone is unsealed, and serves data that no other server has.
+#[test]
+fn the_old_leader_stays_sealed_unless_all_are() {
+    let forbids = |report: &Report| {
+        report.next_steps.iter().any(|step| step.starts_with("# Do not unseal https://c-0."))
+    };
+    let unseals = |report: &Report, server: &str| {
+        let begin = format!("bao operator unseal -address=https://{server}.");
+        report.next_steps.iter().any(|step| step.starts_with(&begin))
+    };
+    let failed = report(Verdict::NotApplied, 3, &[0, 1], None);
+    assert_eq!(failed.outcome, Outcome::Failed);
+    assert_eq!(stage(&failed, ConditionType::Applied), Some((Some(false), Reason::NotApplied)));
+    assert!(forbids(&failed) && !unseals(&failed, "c-0") && unseals(&failed, "c-1"));
+    assert!(failed.next_steps.contains(&"bao operator raft remove-peer c-0".to_owned()));
+    assert!(!failed.next_steps[0].contains("keys"), "{:?}", failed.next_steps);
+
+    let unknown = report(Verdict::Unknown, 3, &[0], None);
+    assert_eq!(unknown.outcome, Outcome::Unknown);
+    assert_eq!(stage(&unknown, ConditionType::Applied), Some((None, Reason::OutcomeUnknown)));
+    assert!(forbids(&unknown) && !unseals(&unknown, "c-0"));
+    assert!(unknown.next_steps.contains(&format!("bao status -address={}", ADDRESSES[2])));
+    let all = report(Verdict::Unknown, 3, &[0, 1, 2], None);
+    assert!(!forbids(&all) && unseals(&all, "c-0") && unseals(&all, "c-2"));
+}
+
+/// Bug: the user is told of an i/o timeout, and not which setting of which program makes it.
+#[test]
+fn a_listener_that_cut_the_post_is_told_with_its_setting() {
+    let cut = report(Verdict::NotApplied, 1, &[], Some("15m"));
+    assert_eq!(cut.problems[0].reason, Reason::ReadTimeout);
+    assert!(cut.problems[0].message.contains("http_read_timeout = \"15m\""));
+    assert!(cut.next_steps.iter().any(|step| step.starts_with("http_read_timeout = \"15m\"")));
+}
+
+#[test]
+fn what_was_never_sent_is_not_applied() {
+    let report = nothing_sent(&task(TaskKind::Restore), Findings::default(), "no connection");
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(stage(&report, ConditionType::Applied), Some((Some(false), Reason::NotApplied)));
+}

@@ -1,0 +1,210 @@
+//! A server that answers as OpenBao does, with a clock of its own.
+
+use crate::openbao::{Cluster, Node};
+use api::task::Servers;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::DATE;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// What one server is; change it at any time.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) sealed: bool,
+    /// Whether it answers nothing.
+    pub(crate) hangs: bool,
+    pub(crate) leads: bool,
+    /// Address of the leader, as it knows it; empty: its own.
+    pub(crate) leader: String,
+    pub(crate) active: Timestamp,
+    pub(crate) now: Timestamp,
+    pub(crate) committed: u64,
+    pub(crate) applied: u64,
+    pub(crate) version: &'static str,
+    /// Status of the lookup of a marker.
+    pub(crate) marker: u16,
+    /// The answer to the token's question for itself.
+    pub(crate) token: (u16, Value),
+    /// The answer to a login.
+    pub(crate) login: (u16, Value),
+    /// The answer to the dry run.
+    pub(crate) dry_run: (u16, &'static str),
+    /// Paths that it was asked, in order.
+    pub(crate) asked: Vec<String>,
+}
+
+/// What OpenBao says to a dry run with its own keys.
+pub(crate) const SAME_KEYS: (u16, &str) = (
+    500,
+    r#"{"errors":["1 error occurred:\n\t* failed to read snapshot file: failed checking integrity of snapshot: hash check failed for \"state.bin\"\n\n"]}"#,
+);
+/// And with others.
+pub(crate) const OTHER_KEYS: (u16, &str) = (
+    400,
+    r#"{"errors":["could not verify hash file, possibly the snapshot is using a different set of unseal keys; use the snapshot-force API to bypass this check"]}"#,
+);
+
+impl Server {
+    /// The leader of a healthy cluster, with the clock of another year.
+    fn leader() -> Self {
+        let now: Timestamp = "2031-03-03T03:00:00Z".parse().unwrap();
+        Self {
+            sealed: false,
+            hangs: false,
+            leads: true,
+            leader: String::new(),
+            active: now - SignedDuration::from_hours(5),
+            now,
+            committed: 9,
+            applied: 9,
+            version: "2.7.2",
+            marker: 200,
+            token: (200, json!({"type": "service", "ttl": 3600, "renewable": false})),
+            login: (200, json!({"client_token": "s.t", "token_type": "service", "lease_duration": 900})),
+            dry_run: SAME_KEYS,
+            asked: Vec::new(),
+        }
+    }
+
+    fn answer(&self, path: &str, own: &str) -> (u16, String) {
+        let json = |status: u16, value: Value| (status, value.to_string());
+        match path {
+            "sys/health" => json(
+                200,
+                json!({"initialized": true, "sealed": self.sealed, "version": self.version, "cluster_id": "ours"}),
+            ),
+            "sys/seal-status" => json(200, json!({"type": "shamir", "sealed": self.sealed})),
+            _ if self.sealed => json(503, json!({"errors": ["Vault is sealed"]})),
+            "sys/leader" => json(
+                200,
+                json!({
+                    "is_self": self.leads, "active_time": self.leads.then(|| self.active.to_string()),
+                    "leader_address": if self.leader.is_empty() { own } else { &self.leader },
+                    "raft_committed_index": self.committed, "raft_applied_index": self.applied,
+                }),
+            ),
+            "sys/wrapping/lookup" => json(self.marker, json!({"errors": []})),
+            "sys/wrapping/wrap" => json(
+                200,
+                json!({"wrap_info": {"token": "s.m", "ttl": 604_800, "creation_time": self.now.to_string()}}),
+            ),
+            "sys/capabilities-self" => json(
+                200,
+                json!({
+                    "sys/storage/raft/snapshot": ["update"], "sys/storage/raft/snapshot-force": ["update"],
+                    "sys/wrapping/wrap": ["update"],
+                }),
+            ),
+            "auth/token/lookup-self" => json(self.token.0, json!({"data": self.token.1})),
+            "auth/jwt/login" => json(self.login.0, json!({"auth": self.login.1})),
+            "auth/token/revoke-self" => (204, String::new()),
+            "sys/storage/raft/snapshot" => (self.dry_run.0, self.dry_run.1.to_owned()),
+            _ => json(404, json!({"errors": []})),
+        }
+    }
+}
+
+/// Some of them, which run until the test ends.
+pub(crate) struct Bao {
+    pub(crate) addresses: Vec<String>,
+    servers: Vec<Arc<Mutex<Server>>>,
+}
+
+impl Bao {
+    /// A cluster whose first server leads.
+    pub(crate) async fn start(count: usize) -> Self {
+        let mut bao = Self { addresses: Vec::new(), servers: Vec::new() };
+        for index in 0..count {
+            let leader = bao.addresses.first().cloned().unwrap_or_default();
+            let server = Server { leads: index == 0, leader, ..Server::leader() };
+            let server = Arc::new(Mutex::new(server));
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = format!("http://{}", listener.local_addr().unwrap());
+            let state = (Arc::clone(&server), address.clone());
+            let router = Router::new().fallback(handle).with_state(state);
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            bao.addresses.push(address);
+            bao.servers.push(server);
+        }
+        bao
+    }
+
+    /// Changes one, or looks at it.
+    pub(crate) fn server<T>(&self, index: usize, with: impl FnOnce(&mut Server) -> T) -> T {
+        with(&mut self.servers[index].lock().unwrap())
+    }
+
+    pub(crate) fn cluster(&self) -> Cluster {
+        cluster(&self.addresses)
+    }
+
+    pub(crate) fn servers(&self) -> Servers {
+        Servers { addresses: self.addresses.clone(), tls_server_name: None }
+    }
+}
+
+async fn handle(
+    State((server, own)): State<(Arc<Mutex<Server>>, String)>,
+    uri: Uri,
+    _: HeaderMap,
+    _: Bytes,
+) -> Response {
+    let path = uri.path().trim_start_matches("/v1/").to_owned();
+    let (hangs, now, (status, body)) = {
+        let mut server = server.lock().unwrap();
+        server.asked.push(path.clone());
+        (server.hangs, server.now, server.answer(&path, &own))
+    };
+    if hangs {
+        std::future::pending::<()>().await;
+    }
+    let mut date = String::new();
+    DateTimePrinter::new().print_timestamp_rfc9110(&now, &mut date).unwrap();
+    (StatusCode::from_u16(status).unwrap(), [(DATE, date)], body).into_response()
+}
+
+fn cluster(addresses: &[String]) -> Cluster {
+    // Another test may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let servers = Servers { addresses: addresses.to_vec(), tls_server_name: None };
+    let folder = tempfile::tempdir().unwrap();
+    let authority = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap().cert.pem();
+    std::fs::write(folder.path().join("ca.crt"), authority).unwrap();
+    Cluster::open(&servers, folder.path()).unwrap()
+}
+
+/// The server at this address.
+pub(crate) fn node(address: &str) -> Node {
+    cluster(&[address.to_owned()]).node(0).unwrap().clone()
+}
+
+/// A server that reads whatever comes, answers this after a while, and goes away.
+pub(crate) async fn answer_once(after: Duration, status: u16, text: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut from, mut to) = stream.split();
+        let mut sink = vec![0; 1 << 20];
+        let swallow = async { while from.read(&mut sink).await.is_ok_and(|read| read > 0) {} };
+        tokio::select! {
+            () = swallow => {}
+            () = tokio::time::sleep(after) => {}
+        }
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+            text.len()
+        );
+        let _ = to.write_all(answer.as_bytes()).await;
+    });
+    address
+}

@@ -1,0 +1,122 @@
+//! A server of OpenBao that swallows snapshots: after one the marker is gone, and the leader is active anew.
+
+use super::serve::{Authority, serve};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longer than a dry run is.
+const DRY_RUN: u64 = 64 * 1024;
+const SAME_KEYS: &str = "failed to read snapshot file: failed checking integrity of snapshot: hash check failed for \"state.bin\"";
+
+/// The server.
+#[derive(Clone)]
+pub(crate) struct Bao {
+    pub(crate) address: String,
+    state: Arc<Mutex<Restored>>,
+}
+
+struct Restored {
+    active: Timestamp,
+    posts: Vec<Post>,
+}
+
+/// A snapshot that came whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Post {
+    pub(crate) bytes: u64,
+    /// From its head to its last byte.
+    pub(crate) took: Duration,
+}
+
+impl Bao {
+    pub(crate) async fn start(tls: Option<&Authority>) -> Self {
+        let active = Timestamp::now() - SignedDuration::from_hours(1);
+        let state = Arc::new(Mutex::new(Restored { active, posts: Vec::new() }));
+        let mut bao = Self { address: String::new(), state };
+        let router = Router::new().fallback(handle).with_state(bao.clone());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        bao.address = format!("{scheme}://127.0.0.1:{}", serve(router, tls).await);
+        bao
+    }
+
+    /// The snapshots that came so far.
+    pub(crate) fn posts(&self) -> Vec<Post> {
+        self.state.lock().unwrap().posts.clone()
+    }
+
+    /// The data are as they were.
+    pub(crate) fn reset(&self) {
+        self.state.lock().unwrap().posts.clear();
+    }
+
+    /// Takes whatever body comes: what is longer than a dry run is restored.
+    async fn swallow(&self, body: Body) -> (u16, Value) {
+        let begun = Instant::now();
+        let (mut body, mut bytes) = (body.into_data_stream(), 0);
+        while let Some(piece) = body.next().await {
+            match piece {
+                Ok(piece) => bytes += piece.len() as u64,
+                Err(_) => return (500, json!({"errors": ["unexpected EOF"]})),
+            }
+        }
+        if bytes < DRY_RUN {
+            return (500, json!({"errors": [SAME_KEYS]}));
+        }
+        let mut state = self.state.lock().unwrap();
+        state.active = Timestamp::now();
+        state.posts.push(Post { bytes, took: begun.elapsed() });
+        (204, Value::Null)
+    }
+
+    fn answer(&self, path: &str) -> (u16, Value) {
+        let state = self.state.lock().unwrap();
+        let all = ["update"];
+        match path {
+            "sys/health" => (200, json!({"initialized": true, "sealed": false, "version": "9.9.9"})),
+            "sys/leader" => (
+                200,
+                json!({"is_self": true, "active_time": state.active.to_string(), "leader_address": "x"}),
+            ),
+            "sys/wrapping/lookup" => (if state.posts.is_empty() { 200 } else { 400 }, json!({})),
+            "sys/wrapping/wrap" => {
+                let created = Timestamp::now().to_string();
+                (200, json!({"wrap_info": {"token": "s.m", "ttl": 604_800, "creation_time": created}}))
+            }
+            "sys/capabilities-self" => (
+                200,
+                json!({
+                    "sys/storage/raft/snapshot": all, "sys/storage/raft/snapshot-force": all,
+                    "sys/wrapping/wrap": all,
+                }),
+            ),
+            "auth/token/lookup-self" => {
+                (200, json!({"data": {"type": "service", "ttl": 3600, "renewable": false}}))
+            }
+            _ => (404, json!({"errors": []})),
+        }
+    }
+}
+
+async fn handle(State(bao): State<Bao>, method: Method, uri: Uri, body: Body) -> Response {
+    let path = uri.path().trim_start_matches("/v1/");
+    // curl -T says PUT.
+    let (status, body) = match path {
+        "sys/storage/raft/snapshot" if method != Method::GET => bao.swallow(body).await,
+        "sys/wrapping/lookup" => {
+            // It may be held open, to see for how long.
+            let _ = axum::body::to_bytes(body, usize::MAX).await;
+            bao.answer(path)
+        }
+        path => bao.answer(path),
+    };
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    (StatusCode::from_u16(status).unwrap(), text).into_response()
+}

@@ -1,0 +1,185 @@
+//! Nobody knows whether the snapshot was applied: the cluster is asked, by Jobs without any credential, until it has
+//! proved it or a human settles it. The lock stays.
+
+use super::draft::Draft;
+use super::{Observed, Outcome, Run, Rung, Stage, Step, Waiting, is_unstarted, proof_number, running};
+use api::conditions::{ConditionType, Reason};
+use api::names;
+use api::task::{self, Marker};
+use jiff::{SignedDuration, Timestamp};
+
+/// Pause after the first proof without a verdict; each is twice as long as the one before.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Nothing of a POST is on its way any more so long after its sender was terminated: the server has seen its
+/// connection end, and what it had by then it has refused or applied.
+const AFTER_TERMINATION: SignedDuration = SignedDuration::from_secs(60);
+
+/// A recorded ticket that is missing counts as claimed, and its marker as lost: only a human can tell.
+pub(super) fn unclaimed_nobody_knows(seen: &Observed, draft: &mut Draft) -> Rung {
+    if seen.restore.is_at_work() || seen.restore.pods.left {
+        return Rung::Wait(
+            Waiting::Restore,
+            "The restore Job is at work, and its ticket is gone.".to_owned(),
+        );
+    }
+    prove(seen, draft, "The ticket of the restore is gone, so nobody can tell whether its Job acted.")
+}
+
+/// Asks the cluster; `what` says why that is necessary.
+pub(super) fn prove(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
+    if let Some(rung) = settled(seen, draft) {
+        return rung;
+    }
+    if seen.namespace_terminating {
+        return end_of_namespace(seen, draft);
+    }
+    if seen.cluster.is_some() && seen.recorded() != Some(Outcome::Unknown.as_str()) {
+        return Rung::Act(Step::Record(Outcome::Unknown));
+    }
+    draft.status.next_steps = next_steps(seen);
+    let has_marker = running::recorded_ticket(seen, draft).is_some_and(|ticket| ticket.marker.is_some());
+    if !has_marker || seen.cluster.is_none() || seen.proof.is_foreign(seen.uid()) {
+        return unknown(Waiting::Outcome, what);
+    }
+    let n = proof_number(&seen.request);
+    match n.map(|n| (n, judged(&seen.proof, n, draft))) {
+        None => begin(seen, draft, 1),
+        Some((n, Judged::Over(since))) if draft.now().duration_since(since) >= pause(n) => {
+            begin(seen, draft, n.saturating_add(1))
+        }
+        Some((_, Judged::Over(_))) => unknown(Waiting::Outcome, what),
+        Some((n, Judged::Begun)) => at_work(seen, n, what),
+        Some((_, Judged::Known(rung))) => rung,
+    }
+}
+
+/// What a proof has come to.
+enum Judged {
+    Begun,
+    /// Without a verdict, at this time.
+    Over(Timestamp),
+    Known(Rung),
+}
+
+fn judged(run: &Run, n: u32, draft: &mut Draft) -> Judged {
+    let Some(ticket) = &run.ticket else { return Judged::Begun };
+    let since = ticket.created.unwrap_or(draft.now());
+    match run.report() {
+        Some(report) if report.outcome == task::Outcome::Done => {
+            draft.adopt(report);
+            draft.complete(Reason::Proved, "The snapshot was applied, and the cluster has proved it.");
+            Judged::Known(Rung::Rest)
+        }
+        Some(report) if proves_not_applied(report) => {
+            draft.adopt(report);
+            Judged::Known(Rung::Fail(Reason::NotApplied, report.told()))
+        }
+        Some(_) => Judged::Over(since),
+        None if run.job.as_ref().is_some_and(|job| job.finished || job.deleting) => Judged::Over(since),
+        None if run.job.is_none() && ticket.job.is_some() => Judged::Over(since),
+        None if is_unstarted(run, draft.now()) => Judged::Known(Rung::Act(Step::DeleteJob(Stage::Prove(n)))),
+        None => Judged::Begun,
+    }
+}
+
+/// A proof that failed for another reason says nothing about the restore.
+fn proves_not_applied(report: &task::Report) -> bool {
+    let denies = |finding: &task::StageFinding| {
+        finding.stage == ConditionType::Applied && finding.holds == Some(false)
+    };
+    report.outcome == task::Outcome::Failed && report.stages.iter().any(denies)
+}
+
+fn begin(seen: &Observed, draft: &mut Draft, n: u32) -> Rung {
+    draft.status.job_name = Some(names::prove_job(seen.name(), n));
+    Rung::Act(Step::CreateTicket(Stage::Prove(n)))
+}
+
+fn at_work(seen: &Observed, n: u32, what: &str) -> Rung {
+    let (run, stage) = (&seen.proof, Stage::Prove(n));
+    match (&run.ticket, &run.job) {
+        (None, _) => Rung::Act(Step::CreateTicket(stage)),
+        (Some(_), None) if !run.granted => Rung::Act(Step::Grant(stage)),
+        (Some(_), None) => Rung::Act(Step::CreateJob(stage)),
+        (Some(ticket), Some(job)) if ticket.job.is_none() => {
+            Rung::Act(Step::NameJob { stage, job: job.uid.clone() })
+        }
+        (Some(_), Some(_)) => unknown(Waiting::Proof, what),
+    }
+}
+
+fn pause(n: u32) -> SignedDuration {
+    let doubled = FIRST_PAUSE.checked_mul(1 << n.saturating_sub(1).min(10)).unwrap_or(LONGEST_PAUSE);
+    doubled.min(LONGEST_PAUSE)
+}
+
+/// What a proof is to find out; none where the restore left no marker.
+pub(super) fn question(seen: &Observed, now: Timestamp) -> Option<task::Proof> {
+    let marker = seen.restore.ticket.as_ref()?.marker.clone()?;
+    let nothing_on_its_way = nothing_on_its_way(&marker, seen.restore.pods.claimant_terminated, now);
+    Some(task::Proof { marker, nothing_on_its_way })
+}
+
+fn nothing_on_its_way(marker: &Marker, terminated: Option<Timestamp>, now: Timestamp) -> bool {
+    now >= marker.not_applied_after.0
+        || terminated.is_some_and(|since| now.duration_since(since) >= AFTER_TERMINATION)
+}
+
+/// A human's word, once no pod is left, and nothing is on its way, that could make it untrue.
+fn settled(seen: &Observed, draft: &mut Draft) -> Option<Rung> {
+    let (uid, outcome) = seen.annotation(names::OUTCOME)?.split_once('/')?;
+    if uid != seen.uid() || seen.restore.pods.left {
+        return None;
+    }
+    let is_over = question(seen, draft.now()).is_none_or(|asked| asked.nothing_on_its_way);
+    match outcome {
+        "applied" => {
+            draft.status.next_steps.clear();
+            draft.complete(Reason::Settled, "The snapshot was applied, as a human has settled it.");
+            Some(Rung::Rest)
+        }
+        "not-applied" if is_over => {
+            draft.status.next_steps.clear();
+            let message =
+                "The snapshot was not applied, as a human has settled it. Create a new OpenBaoRestore.";
+            Some(Rung::Fail(Reason::Settled, message.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Nothing can be made there any more that could prove anything.
+fn end_of_namespace(seen: &Observed, draft: &mut Draft) -> Rung {
+    if seen.restore.pods.left {
+        return Rung::Wait(Waiting::Pods, "The namespace is being deleted; a pod has not ended.".to_owned());
+    }
+    let message =
+        "The namespace is being deleted. Whether the snapshot was applied before that is not known.";
+    draft.doubt(message);
+    Rung::Fail(Reason::NamespaceTerminating, message.to_owned())
+}
+
+fn unknown(waiting: Waiting, what: &str) -> Rung {
+    let message = format!(
+        "{what} Whether the snapshot was applied is not known; the lock stays with this request until it is. The \
+         cluster is asked again and again; see the next steps to settle it yourself."
+    );
+    Rung::Wait(waiting, message)
+}
+
+fn next_steps(seen: &Observed) -> Vec<String> {
+    let namespace = seen.request.metadata.namespace.as_deref().unwrap_or_default();
+    let (name, uid) = (seen.name(), seen.uid());
+    let settle = |outcome: &str, when: &str| {
+        format!(
+            "kubectl -n {namespace} annotate obr/{name} {}={uid}/{outcome}   # once you have seen in the data that {when}",
+            names::OUTCOME
+        )
+    };
+    let told = seen.proof.report().or(seen.restore.report());
+    let mut steps = told.map(|report| report.next_steps.clone()).unwrap_or_default();
+    steps.extend([settle("applied", "it was applied"), settle("not-applied", "it was not")]);
+    steps
+}

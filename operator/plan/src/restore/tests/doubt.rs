@@ -1,0 +1,212 @@
+//! Nobody knows whether the snapshot was applied, or a human gives a request up.
+
+use super::*;
+use api::conditions::ConditionType;
+
+/// A restore whose pod claimed its ticket and is gone without a word.
+fn silent() -> World {
+    let mut world = World::new(Ended::Done, Ended::Done);
+    while !world.steps.contains(&Step::CreateJob(Stage::Restore)) {
+        world.look(start());
+    }
+    world.seen.restore.job.as_mut().unwrap().finished = true;
+    let ticket = world.seen.restore.ticket.as_mut().unwrap();
+    ticket.job = Some("j".to_owned());
+    ticket.holder = Some("pod".to_owned());
+    ticket.marker = Some(marker());
+    world.steps.clear();
+    world
+}
+
+fn annotate(world: &mut World, name: &str, value: &str) {
+    let annotations = world.seen.request.metadata.annotations.get_or_insert_default();
+    annotations.insert(name.to_owned(), value.to_owned());
+}
+
+/// Bug: a pod that died after its POST is taken for one that did nothing, or the lock is released before it is known.
+#[test]
+fn a_restore_without_a_word_is_proved() {
+    for (proof, phase, released, recorded) in [
+        (Ended::Done, Phase::Completed, 1, Some("applied")),
+        (Ended::Failed, Phase::Failed, 1, None),
+        (Ended::Unknown, Phase::Running, 0, Some("unknown")),
+        (Ended::Refused, Phase::Running, 0, Some("unknown")),
+    ] {
+        let mut world = silent();
+        world.proof = proof;
+        world.settle();
+        assert_eq!((world.phase(), world.released), (phase, released), "{proof:?}");
+        assert_eq!(world.seen.recorded(), recorded, "{proof:?}");
+        assert!(world.steps.contains(&Step::CreateJob(Stage::Prove(1))), "{proof:?}: {:?}", world.steps);
+    }
+}
+
+/// Bug: a proof that failed for a reason of its own counts as "not applied".
+#[test]
+fn a_proof_that_says_nothing_of_the_restore_proves_nothing() {
+    let mut world = silent();
+    world.proof = Ended::Failed;
+    while world.seen.proof.report().is_none() {
+        world.look(start());
+    }
+    world.seen.proof.ticket.as_mut().unwrap().report.as_mut().unwrap().stages.clear();
+    world.settle();
+    assert_eq!(world.phase(), Phase::Running);
+}
+
+#[test]
+fn proofs_follow_each_other_at_growing_intervals() {
+    let mut world = silent();
+    let mut proofs = Vec::new();
+    for second in 0..2000_i64 {
+        let now = start() + second.seconds();
+        for _ in 0..8 {
+            world.look(now);
+        }
+        let begun =
+            world.steps.iter().filter(|step| matches!(step, Step::CreateTicket(Stage::Prove(_)))).count();
+        proofs.resize(begun, second);
+    }
+    let pauses: Vec<i64> = proofs.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses, [15, 30, 60, 120, 240, 480, 600]);
+    assert_eq!(proof_number(&world.seen.request), Some(8));
+}
+
+/// Bug: "not applied" while a POST may still be on its way.
+#[test]
+fn a_marker_that_is_there_proves_something_only_when_nothing_is_on_its_way() {
+    let mut world = silent();
+    let asks = |world: &World, now| proving::question(&world.seen, now).unwrap().nothing_on_its_way;
+    assert!(!asks(&world, start() + 29.minutes()));
+    assert!(asks(&world, start() + 30.minutes()));
+    world.seen.restore.pods.claimant_terminated = Some(start());
+    assert!(!asks(&world, start() + 59.seconds()));
+    assert!(asks(&world, start() + 60.seconds()));
+}
+
+#[test]
+fn a_human_settles_what_nobody_can_prove() {
+    for (word, phase, reason) in [
+        ("u-1/applied", Phase::Completed, "Settled"),
+        ("u-1/not-applied", Phase::Failed, "Settled"),
+        ("u-0/applied", Phase::Running, ""),
+        ("applied", Phase::Running, ""),
+        ("u-1/perhaps", Phase::Running, ""),
+    ] {
+        let mut world = silent();
+        world.seen.restore.ticket = None;
+        annotate(&mut world, names::OUTCOME, word);
+        world.settle();
+        assert_eq!(world.phase(), phase, "{word}");
+        if phase == Phase::Running {
+            assert_eq!(world.released, 0, "{word}");
+        } else {
+            assert_eq!((world.condition("Finished").1.as_str(), world.released), (reason, 1), "{word}");
+        }
+    }
+}
+
+/// Bug: a human's word releases the lock while the server may still apply what it has.
+#[test]
+fn not_applied_is_no_humans_word_while_a_post_is_on_its_way() {
+    let mut world = silent();
+    annotate(&mut world, names::OUTCOME, "u-1/not-applied");
+    world.settle();
+    assert_eq!((world.phase(), world.released), (Phase::Running, 0));
+    for _ in 0..10 {
+        world.look(start() + 30.minutes());
+    }
+    assert_eq!((world.phase(), world.released), (Phase::Failed, 1));
+}
+
+/// Bug: a human's word releases the lock while the pod may still post.
+#[test]
+fn nothing_is_settled_while_a_pod_is_left() {
+    let mut world = silent();
+    world.seen.restore.pods.left = true;
+    annotate(&mut world, names::OUTCOME, "u-1/not-applied");
+    world.settle();
+    assert_eq!((world.phase(), world.released), (Phase::Running, 0));
+}
+
+#[test]
+fn an_abandoned_request_is_cancelled_or_ends_in_doubt() {
+    let mut unclaimed = silent();
+    unclaimed.seen.restore.ticket.as_mut().unwrap().holder = None;
+    unclaimed.seen.restore.job.as_mut().unwrap().finished = false;
+    annotate(&mut unclaimed, names::ABANDON, "u-1");
+    unclaimed.settle();
+    assert_eq!((unclaimed.phase(), unclaimed.released), (Phase::Failed, 1));
+    assert_eq!(unclaimed.condition("Applied"), ("False".to_owned(), "Abandoned".to_owned()));
+    assert!(unclaimed.steps.contains(&Step::Fence(Reason::Abandoned)));
+    assert!(unclaimed.steps.contains(&Step::DeleteJob(Stage::Restore)), "nothing leaks");
+
+    let mut claimed = silent();
+    claimed.seen.restore.job.as_mut().unwrap().finished = false;
+    claimed.seen.restore.pods.left = true;
+    annotate(&mut claimed, names::ABANDON, "u-1");
+    claimed.settle();
+    assert_eq!(claimed.steps[0], Step::DeleteJob(Stage::Restore));
+    assert_eq!((claimed.phase(), claimed.released), (Phase::Failed, 1));
+    assert_eq!(claimed.condition("Applied").0, "Unknown");
+    assert_eq!(claimed.condition("Stalled").0, "True");
+    assert_eq!(claimed.seen.recorded(), Some("unknown"));
+
+    let mut other = silent();
+    annotate(&mut other, names::ABANDON, "u-0");
+    assert_eq!(other.settle().waiting, Some(Waiting::Outcome));
+}
+
+/// Bug: a namespace hangs for ever, or its end makes an applied restore look like one that was not.
+#[test]
+fn the_end_of_the_namespace_is_an_end_in_doubt() {
+    let mut world = silent();
+    world.seen.namespace_terminating = true;
+    world.seen.restore.pods.left = true;
+    world.settle();
+    assert_eq!(world.phase(), Phase::Running);
+    world.seen.restore.pods.left = false;
+    world.settle();
+    assert_eq!(
+        (world.phase(), world.condition("Finished").1.as_str()),
+        (Phase::Failed, "NamespaceTerminating")
+    );
+    assert_eq!(world.condition("Applied").0, "Unknown");
+    assert!(!world.steps.iter().any(|step| matches!(step, Step::CreateTicket(_) | Step::CreateJob(_))));
+}
+
+/// Bug: the words of a pod that could write to its termination log only are lost.
+#[test]
+fn the_termination_log_is_heard_where_the_ticket_has_no_report() {
+    let mut world = silent();
+    world.seen.restore.pods.claimant_report = Some(report(Ended::Done));
+    world.settle();
+    assert_eq!(world.phase(), Phase::Completed);
+    assert!(!world.steps.contains(&Step::CreateJob(Stage::Prove(1))));
+}
+
+/// Bug: what somebody else left under the name of a proof decides.
+#[test]
+fn a_foreign_proof_is_not_heard() {
+    let mut world = silent();
+    world.look(start());
+    world.seen.request.status.as_mut().unwrap().job_name = Some(names::prove_job("dr", 1));
+    world.seen.proof.ticket = Some(TicketSeen {
+        uid: "x".to_owned(),
+        request: Some("u-0".to_owned()),
+        report: Some(proof_report(Ended::Done)),
+        ..TicketSeen::default()
+    });
+    assert_eq!(world.settle().waiting, Some(Waiting::Outcome));
+}
+
+#[test]
+fn what_was_in_doubt_is_told_as_such() {
+    let mut world = silent();
+    let plan = world.settle();
+    let applied = ConditionType::Applied.as_str();
+    let condition = plan.status.conditions.iter().find(|it| it.type_ == applied).unwrap();
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("Unknown", "OutcomeUnknown"));
+    let steps = plan.status.next_steps;
+    assert!(steps.iter().any(|step| step.contains("openbao.org/outcome=u-1/applied")), "{steps:?}");
+}

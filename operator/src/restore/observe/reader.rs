@@ -1,0 +1,128 @@
+//! Reads Jobs, tickets and pods of one namespace by name.
+
+use super::seen::{self, JOB_NAME};
+use crate::restore::RestoreError;
+use api::lock::Holder;
+use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::{Api, ListParams};
+use kube::{Client, Resource};
+use plan::restore::{Rival, Run};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+/// Reads what belongs to one namespace.
+pub(crate) struct Reader<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) namespace: &'a str,
+}
+
+impl Reader<'_> {
+    /// Job, ticket, rights and pods of one name, for the request `uid`; beside it the ticket as it was read.
+    pub(super) async fn run(&self, name: &str, uid: &str) -> Result<(Run, Option<Lease>), RestoreError> {
+        let (jobs, leases) = (self.api::<Job>(), self.api::<Lease>());
+        let (roles, bindings) = (self.api::<Role>(), self.api::<RoleBinding>());
+        let (job, lease, role, binding, pods) = tokio::try_join!(
+            async { Ok::<_, RestoreError>(jobs.get_opt(name).await?) },
+            async { Ok(leases.get_opt(name).await?) },
+            async { Ok(roles.get_metadata_opt(name).await?) },
+            async { Ok(bindings.get_metadata_opt(name).await?) },
+            self.pods(name),
+        )?;
+        let granted = role.is_some_and(|role| seen::is_of(&role.metadata, uid))
+            && binding.is_some_and(|binding| seen::is_of(&binding.metadata, uid));
+        let ticket = lease.as_ref().map(seen::ticket);
+        let holder = ticket.as_ref().and_then(|ticket| ticket.holder.as_deref()).unwrap_or_default();
+        let run = Run { job: job.as_ref().map(seen::job), pods: seen::pods(&pods, holder), ticket, granted };
+        Ok((run, lease))
+    }
+
+    /// What is known of another operation of ours that holds the lock.
+    pub(super) async fn rival(
+        &self,
+        cluster: Option<&OpenBaoCluster>,
+        uid: &str,
+    ) -> Result<(Option<Rival>, Option<Lease>), RestoreError> {
+        let lock = cluster.and_then(|cluster| cluster.status.as_ref()?.operation_lock.as_ref());
+        let Some(holder) = lock.and_then(OperationLock::our_holder).filter(|holder| holder.uid != uid) else {
+            return Ok((None, None));
+        };
+        self.owner(&holder).await
+    }
+
+    /// What is known of the operation of ours that holds a lock; beside it its ticket as it was read.
+    pub(crate) async fn owner(
+        &self,
+        holder: &Holder,
+    ) -> Result<(Option<Rival>, Option<Lease>), RestoreError> {
+        match holder.operation {
+            Operation::Restore => self.restore(holder).await,
+            Operation::Backup => Ok((Some(self.backup(holder).await?), None)),
+        }
+    }
+
+    async fn restore(&self, holder: &Holder) -> Result<(Option<Rival>, Option<Lease>), RestoreError> {
+        let name = names::restore_job(&holder.name);
+        let leases = self.api::<Lease>();
+        let (request, lease, pods_left) = tokio::try_join!(
+            self.get::<OpenBaoRestore>(&holder.name, &holder.uid),
+            async { Ok(leases.get_opt(&name).await?) },
+            self.pods_left(&name, Some(&holder.uid)),
+        )?;
+        let lease = lease.filter(|lease| seen::is_of(&lease.metadata, &holder.uid));
+        let rival = Rival::Restore {
+            over: request.as_ref().is_none_or(is_at_rest),
+            recorded: request.and_then(|request| request.status?.ticket_uid),
+            ticket: lease.as_ref().map(seen::ticket),
+            pods_left,
+        };
+        Ok((Some(rival), lease))
+    }
+
+    async fn backup(&self, holder: &Holder) -> Result<Rival, RestoreError> {
+        let (job, pods_left) =
+            tokio::try_join!(self.get::<Job>(&holder.name, &holder.uid), self.pods_left(&holder.name, None))?;
+        Ok(Rival::Backup { job: job.as_ref().map(seen::job), pods_left })
+    }
+
+    /// The object of this name and UID.
+    async fn get<K>(&self, name: &str, uid: &str) -> Result<Option<K>, RestoreError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let found = self.api::<K>().get_opt(name).await?;
+        Ok(found.filter(|object| object.meta().uid.as_deref() == Some(uid)))
+    }
+
+    /// Whether a pod of a Job is left; with `request`, one that was made for it.
+    async fn pods_left(&self, job: &str, request: Option<&str>) -> Result<bool, RestoreError> {
+        let pods = self.pods(job).await?;
+        Ok(match request {
+            Some(uid) => seen::are_left(&pods, uid),
+            None => pods.iter().any(seen::is_left),
+        })
+    }
+
+    async fn pods(&self, job: &str) -> Result<Vec<Pod>, RestoreError> {
+        let of_job = ListParams::default().labels(&format!("{JOB_NAME}={job}"));
+        Ok(self.api::<Pod>().list(&of_job).await?.items)
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), self.namespace)
+    }
+}
+
+/// Whether a request gives nothing back any more by itself.
+fn is_at_rest(request: &OpenBaoRestore) -> bool {
+    let finalizers = request.metadata.finalizers.as_deref().unwrap_or_default();
+    let is_guarded = finalizers.iter().any(|name| name == names::FINALIZER);
+    !is_guarded && request.status.as_ref().is_some_and(|status| status.phase.is_terminal())
+}

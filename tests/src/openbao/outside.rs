@@ -1,0 +1,186 @@
+//! OpenBao outside the cluster: plain processes on loopback, with any seal, and of an older version too. Where foreign
+//! snapshots come from, and what can be killed, frozen and sealed at a precise moment.
+
+mod node;
+
+pub use node::Node;
+
+use super::client::{self, Nodes};
+use super::{OpenBao, OpenBaoError};
+use crate::control_plane::secrets::{token, write_private};
+use crate::control_plane::{ChanceError, LIFETIME};
+use crate::harness::Cluster;
+use crate::tools;
+use anyhow::Context;
+use certs::issue;
+use jiff::Timestamp;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+/// What unseals servers.
+#[derive(Clone, Debug)]
+pub enum Seal {
+    /// One share.
+    Shamir,
+    /// A key in a file.
+    Static {
+        /// Its name, which servers with another key may use too.
+        id: &'static str,
+        /// 32 octets.
+        key: String,
+    },
+}
+
+impl Seal {
+    /// A static seal with a key of its own.
+    ///
+    /// # Errors
+    /// Without random numbers.
+    pub fn fresh(id: &'static str) -> Result<Self, ChanceError> {
+        Ok(Self::Static { id, key: token()? })
+    }
+}
+
+/// What is to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Of the cluster; no other one of the test binary has it.
+    pub name: String,
+    /// How many servers.
+    pub replicas: usize,
+    /// What unseals them.
+    pub seal: Seal,
+    /// How long they wait for the end of a request, as OpenBao writes durations.
+    pub read_timeout: &'static str,
+    /// Whether they are of the older version.
+    pub older: bool,
+}
+
+impl Settings {
+    /// One server of the clusters' own version, with the read timeout that the README recommends.
+    #[must_use]
+    pub fn one(name: &str, seal: Seal) -> Self {
+        Self { name: name.to_owned(), replicas: 1, seal, read_timeout: "15m", older: false }
+    }
+}
+
+/// Servers that end with this value, or with the thread that started them.
+#[derive(Debug)]
+pub struct Outside {
+    /// How the first of them is used.
+    pub openbao: OpenBao,
+    /// Each of them.
+    pub nodes: Vec<Node>,
+    /// What unseals them, with a Shamir seal.
+    pub unseal_key: Option<String>,
+    seal_key: PathBuf,
+    name: String,
+}
+
+impl Outside {
+    /// Starts, initialises and unseals them. Everything lies in `outside/<name>` of the cluster's folder.
+    ///
+    /// # Errors
+    /// When they do not get there.
+    pub async fn start(cluster: &Cluster, settings: &Settings) -> anyhow::Result<Self> {
+        let mut outside = Self::prepare(cluster, settings)?;
+        outside.nodes[0].start().await?;
+        let shares = if matches!(settings.seal, Seal::Shamir) { "secret" } else { "recovery" };
+        let keys = outside.first(1)?.initialise(shares).await?;
+        outside.openbao.root_token = keys.root_token;
+        outside.openbao.recovery_keys = keys.recovery_keys;
+        outside.unseal_key = keys.unseal_keys.into_iter().next();
+        outside.unseal(1).await?;
+        for node in outside.nodes.iter_mut().skip(1) {
+            node.start().await?;
+        }
+        outside.unseal(settings.replicas).await?;
+        outside.leader().await?;
+        Ok(outside)
+    }
+
+    fn prepare(cluster: &Cluster, settings: &Settings) -> anyhow::Result<Self> {
+        let folder = cluster.folder().join("outside").join(&settings.name);
+        let now = Timestamp::now();
+        let authority = issue::authority(&settings.name, now, LIFETIME)?;
+        let leaf = issue::leaf(&authority, &["127.0.0.1".to_owned()], now, LIFETIME)?;
+        std::fs::create_dir_all(&folder)?;
+        for (name, text) in
+            [("ca.crt", &authority.certificate), ("tls.crt", &leaf.certificate), ("tls.key", &leaf.key)]
+        {
+            write_private(&folder.join(name), text)?;
+        }
+        let seal_key = folder.join("seal.key");
+        if let Seal::Static { key, .. } = &settings.seal {
+            write_private(&seal_key, key)?;
+        }
+        let program = if settings.older {
+            tools::older_openbao(|said| println!("{said}"))?
+        } else {
+            cluster.tool("bao")
+        };
+        let kind = node::Kind { settings, folder: &folder, program: &program, guard: cluster.program() };
+        let nodes = kind.nodes(&free_ports(2 * settings.replicas)?)?;
+        let openbao = nodes.first().context("no server")?.openbao.clone();
+        Ok(Self { openbao, nodes, unseal_key: None, seal_key, name: settings.name.clone() })
+    }
+
+    /// Asks the first servers.
+    fn first(&self, count: usize) -> anyhow::Result<Nodes> {
+        let authority = std::fs::read_to_string(&self.openbao.authority)?;
+        let addresses: Vec<String> =
+            self.nodes.iter().take(count).map(|node| node.openbao.address.clone()).collect();
+        Ok(Nodes::at(&self.name, &authority, &addresses)?)
+    }
+
+    /// Unseals the first servers with their own key, if they need one, and waits until they are unsealed.
+    ///
+    /// # Errors
+    /// When they do not get there.
+    pub async fn unseal(&self, count: usize) -> anyhow::Result<()> {
+        let nodes = self.first(count)?;
+        if let Some(key) = &self.unseal_key {
+            nodes.unseal(key).await?;
+        }
+        Ok(nodes.wait_until_unsealed().await?)
+    }
+
+    /// Waits until a server is sealed.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn wait_until_sealed(&self, node: usize) -> anyhow::Result<()> {
+        Ok(self.first(self.nodes.len())?.wait_until_sealed(node).await?)
+    }
+
+    /// Gives the servers another key for their static seal, which they read when they start.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn replace_seal_key(&self, key: &str) -> std::io::Result<()> {
+        write_private(&self.seal_key, key)
+    }
+
+    /// Which of them leads, once one does.
+    ///
+    /// # Errors
+    /// When none does in time.
+    pub async fn leader(&self) -> anyhow::Result<usize> {
+        Ok(self.first(self.nodes.len())?.leader().await?)
+    }
+
+    /// Waits until every server votes: before that a loss of servers is not what it seems.
+    ///
+    /// # Errors
+    /// When they do not get there.
+    pub async fn wait_for_voters(&self) -> Result<(), OpenBaoError> {
+        client::wait_for_voters(&self.openbao, self.nodes.len()).await
+    }
+}
+
+/// Ports that are free now. All are held until the last is known, so they differ.
+fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+}
