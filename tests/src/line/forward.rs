@@ -1,7 +1,7 @@
 //! One request of the client, to the API server and back.
 
 use super::{Shared, Side, view};
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use futures::TryStreamExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, StreamBody};
@@ -15,7 +15,6 @@ use jiff::SignedDuration;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
 use reqwest::Url;
 use serde_json::{Value, json};
-use std::future::pending;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,22 +39,19 @@ impl Forward {
         Ok(Self { http, server: server.clone(), shared })
     }
 
-    /// An error ends the connection without an answer. Whoever is cut off waits until it dies: an error would let it say
-    /// that it met one.
+    /// An error ends the connection without an answer.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
         let caller = request.headers().get(AUTHORIZATION).cloned();
-        if self.shared.is_cut_off(caller.as_ref()) {
-            return pending().await;
-        }
+        ensure!(!self.shared.is_cut_off(caller.as_ref()), "the line is cut");
         let side = self.shared.note(request.method(), request.uri().path());
         if side == Some(Side::Before) {
             self.shared.cut_off(caller);
-            return pending().await;
+            bail!("the line is cut");
         }
         let answer = self.ask(request).await?;
         if side == Some(Side::After) {
             self.shared.cut_off(caller);
-            return pending().await;
+            bail!("the line is cut");
         }
         Ok(answer)
     }
