@@ -28,8 +28,8 @@ pub(crate) async fn run(args: &Args) -> Report {
     };
     tracing::info!(kind = ?task.kind, request = task.request.uid, key = task.key, "the Task begins");
     match task.kind {
-        TaskKind::Check => check::check(&task, args).await,
-        TaskKind::Restore => restore::restore(&task, args).await,
+        TaskKind::Check => Box::pin(check::check(&task, args)).await,
+        TaskKind::Restore => Box::pin(restore::restore(&task, args)).await,
         TaskKind::Prove => prove::task(&task, args).await,
         TaskKind::Backup => {
             let message = format!(
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &Args) -> Report {
 async fn work(task: &Task, args: &Args, progress: &Progress, work: impl Future<Output = Report>) -> Report {
     let mut termination = match termination() {
         Ok(termination) => termination,
-        Err(report) => return report,
+        Err(report) => return *report,
     };
     tokio::select! {
         biased;
@@ -78,10 +78,10 @@ async fn with_ticket(
 }
 
 /// SIGTERM, from now on.
-fn termination() -> Result<Signal, Report> {
+fn termination() -> Result<Signal, Box<Report>> {
     signal(SignalKind::terminate()).map_err(|error| {
         let message = format!("The pod cannot be told to end: {error}. Nothing was touched.");
-        report::ended(Outcome::Failed, Reason::JobFailed, message)
+        Box::new(report::ended(Outcome::Failed, Reason::JobFailed, message))
     })
 }
 

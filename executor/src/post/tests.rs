@@ -157,7 +157,7 @@ async fn the_first_byte_is_sent_soon_after_the_claim_or_never() {
     // The handshake of TLS is never answered.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("https://{}", listener.local_addr().unwrap());
-    let claimed = Moment::ago(FIRST_BYTE - Duration::from_millis(500), nothing);
+    let claimed = Moment::ago(FIRST_BYTE.saturating_sub(Duration::from_millis(500)), nothing);
     let begun = Instant::now();
     let sent = sent(&staged, &address, claimed, longest).await;
     assert!(matches!(sent, Sent::Nothing(_)), "{sent:?}");

@@ -17,7 +17,8 @@ const TRIAL: u32 = 60;
 /// Checks everything that a restore needs.
 pub(super) async fn check(task: &Task, args: &Args) -> Report {
     let progress = Progress::default();
-    work(task, args, &progress, async { look(task, args, &progress).await.unchanged() }).await
+    let look = Box::pin(async { look(task, args, &progress).await.unchanged() });
+    work(task, args, &progress, look).await
 }
 
 /// Object and servers at once: what is wrong with one does not hide what is wrong with the other.

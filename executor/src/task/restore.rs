@@ -28,7 +28,7 @@ const LONGEST_PROOF: Duration = Duration::from_mins(10);
 pub(super) async fn restore(task: &Task, args: &Args) -> Report {
     let mut termination = match termination() {
         Ok(termination) => termination,
-        Err(report) => return report,
+        Err(report) => return *report,
     };
     let mut ticket = match Ticket::open(task, args).await {
         Ok(ticket) => ticket,

@@ -5,14 +5,14 @@
 
 mod bao;
 mod kubernetes;
-mod process;
+pub(crate) mod process;
 mod serve;
 mod snapshot;
 mod store;
 
 pub(crate) use bao::Bao;
 pub(crate) use kubernetes::Kubernetes;
-pub(crate) use process::{Ended, Executor, signal};
+pub(crate) use process::{Ended, Executor};
 pub(crate) use serve::Authority;
 pub(crate) use snapshot::write_snapshot;
 pub(crate) use store::Store;

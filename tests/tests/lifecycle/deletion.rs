@@ -156,7 +156,7 @@ async fn reach(rehearsal: &Rehearsal, object: Object, moment: Moment) {
                 .await,
         ),
         Locked => {
-            drop(rehearsal.until(NAME, "waits", is(ConditionType::LockHeld, Reason::LockHeldByOther)).await)
+            drop(rehearsal.until(NAME, "waits", is(ConditionType::LockHeld, Reason::LockHeldByOther)).await);
         }
         Ended => drop(rehearsal.until(NAME, "is over", is_freed).await),
         _ => {}
@@ -182,7 +182,7 @@ async fn delete(rehearsal: &Rehearsal, object: Object, moment: Moment) {
             }
         }
         Object::Account => {
-            remove::<ServiceAccount>(rehearsal, &names::restore_service_account(CLUSTER)).await
+            remove::<ServiceAccount>(rehearsal, &names::restore_service_account(CLUSTER)).await;
         }
         Object::Ticket => remove::<Lease>(rehearsal, &job).await,
         Object::Cluster => remove::<OpenBaoCluster>(rehearsal, CLUSTER).await,

@@ -125,7 +125,7 @@ impl Look {
                 subject.connection().iter().for_each(|connection| all("spec.connection", judge(connection)));
             }
             Self::Backup(judge) => {
-                subject.backup().iter().for_each(|backup| all("spec.backup", judge(backup)))
+                subject.backup().iter().for_each(|backup| all("spec.backup", judge(backup)));
             }
         }
     }

@@ -14,8 +14,8 @@ pub(crate) enum Mistake {
     Type { expected: &'static str, given: &'static str },
 }
 
-static RESTORE: LazyLock<Value> = LazyLock::new(|| api::crds::schema::<api::OpenBaoRestore>());
-static CLUSTER: LazyLock<Value> = LazyLock::new(|| api::crds::schema::<api::OpenBaoCluster>());
+static RESTORE: LazyLock<Value> = LazyLock::new(api::crds::schema::<api::OpenBaoRestore>);
+static CLUSTER: LazyLock<Value> = LazyLock::new(api::crds::schema::<api::OpenBaoCluster>);
 
 fn of(kind: Kind) -> &'static Value {
     match kind {

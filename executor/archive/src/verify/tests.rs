@@ -234,7 +234,7 @@ fn a_bomb_is_refused_long_before_it_is_unpacked() {
         gzip.write_all(bytes).unwrap();
     }
     for _ in 0..64 {
-        gzip.write_all(&[0; 1 << 20]).unwrap();
+        gzip.write_all(&vec![0; 1 << 20]).unwrap();
     }
     let object = gzip.finish().unwrap();
     assert!(object.len() < 100_000, "{}", object.len());

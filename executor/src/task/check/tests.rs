@@ -120,8 +120,8 @@ async fn the_cluster_of_the_manifest_is_held_against_the_servers() {
 #[tokio::test]
 async fn what_lies_where_a_manifest_should_and_is_none_is_told() {
     let lab = Lab::new().await;
-    for bytes in [&b""[..], b"no JSON", &[b' '; 70_000]] {
-        lab.store.put("a.snap.json", bytes);
+    for bytes in [vec![], b"no JSON".to_vec(), vec![b' '; 70_000]] {
+        lab.store.put("a.snap.json", &bytes);
         assert_eq!(reasons(&lab.report().await), [Reason::ManifestMismatch]);
     }
 }

@@ -15,7 +15,7 @@ fn report(verdict: Verdict, servers: usize, sealed: &[usize], cut: Option<&str>)
         .map(|index| Sealed { address: ADDRESSES[*index].to_owned(), kind: Some("shamir".to_owned()) })
         .collect();
     let leader = (verdict == Verdict::Applied && servers > 1).then(|| ADDRESSES[1].to_owned());
-    let proof = Proof { verdict, leader, sealed, looked: Duration::from_secs(60) };
+    let proof = Proof { verdict, leader, sealed, looked: Duration::from_mins(1) };
     let cut = cut.map(str::to_owned);
     let mut findings = Findings::default();
     findings.next_steps.push("keys of the snapshot".to_owned());

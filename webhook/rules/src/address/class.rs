@@ -103,16 +103,17 @@ impl Class {
 
 /// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64, 6to4, Teredo (which stores it inverted).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let halves = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] if (high, low) > (0, 1) => Some(halves(high, low)),
-        [0, 0, 0, 0, 0, 0xffff, high, low] => Some(halves(high, low)),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(halves(high, low)),
-        [0x2002, high, low, ..] => Some(halves(high, low)),
-        [0x2001, 0, _, _, _, _, high, low] => Some(halves(!high, !low)),
-        _ => None,
+    // They are their own, not those of 0.0.0.0 and 0.0.0.1.
+    if address.is_unspecified() || address.is_loopback() {
+        return None;
     }
+    let (high, low) = match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => (high, low),
+        [0x2001, 0, _, _, _, _, high, low] => (!high, !low),
+        _ => return None,
+    };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    Some(Ipv4Addr::new(a, b, c, d))
 }

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::json;
+use std::fmt::Write;
 
 fn only(text: &str) -> Node {
     let mut documents = documents(text).unwrap();
@@ -101,7 +102,7 @@ fn a_bomb_is_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..12 {
         let inner = vec![format!("*a{}", n - 1); 10].join(", ");
-        text += &format!("a{n}: &a{n} [{inner}]\n");
+        writeln!(text, "a{n}: &a{n} [{inner}]").unwrap();
     }
     assert!(documents(&text).is_err());
     assert!(documents(&"[".repeat(100_000)).is_err());
