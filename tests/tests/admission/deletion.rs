@@ -3,7 +3,6 @@
 use crate::people::{Person, Right, administer, admitted, refused};
 use crate::support::{cluster, good, settled, undisturbed};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const KINDS: [&str; 2] = ["openbaorestore", "openbaocluster"];
 
@@ -27,7 +26,7 @@ async fn at_work(namespace: &str) {
         admitted(&reporter.merge(kind, name, &["--subresource=status"], &json!({"status": status})));
     };
     status("openbaorestore", "r", json!({"phase": "Running"}));
-    let lock = json!({"operation": "Restore", "holder": "openbao-recovery/restore/r/uid"});
+    let lock = json!({"operation": "Restore", "holder": holder(namespace)});
     status("openbaocluster", "c", json!({"operationLock": lock}));
 }
 
@@ -40,26 +39,14 @@ fn field(kind: &str, namespace: &str, path: &str) -> String {
 }
 
 async fn cleaner(namespace: &str) -> Person {
-    let verbs = ["get", "list", "patch", "delete", "deletecollection"];
+    let verbs = ["get", "list", "watch", "patch", "delete", "deletecollection"];
     let rights = ["openbaorestores", "openbaoclusters"].map(|resource| Right::to(&verbs, resource));
     Person::with("carol", namespace, &rights).await
 }
 
-/// Its finalizer is the operator's, which has nothing to find out here.
-fn free(namespace: &str) {
-    administer(
-        &[
-            "patch",
-            "openbaorestore",
-            "r",
-            "-n",
-            namespace,
-            "--type=merge",
-            "-p",
-            r#"{"metadata":{"finalizers":null}}"#,
-        ],
-        None,
-    );
+/// Of a lock whose owner is there: any other is cleared by the operator.
+fn holder(namespace: &str) -> String {
+    format!("openbao-recovery/restore/r/{}", field("openbaorestore", namespace, ".metadata.uid"))
 }
 
 #[tokio::test]
@@ -68,12 +55,13 @@ async fn a_restore_at_work_and_its_cluster_are_given_up_by_uid_only() {
     let namespace = cluster().namespace("running");
     at_work(&namespace).await;
     let carol = cleaner(&namespace).await;
+    let holder = holder(&namespace);
     let stays = |carol: &Person, kind: &str| {
         let uid = field(kind, &namespace, ".metadata.uid");
         let object = format!("{kind}s/{}", name_of(kind));
         let (field, told) = match kind {
             "openbaorestore" => ("status.phase:", "is Running"),
-            _ => ("status.operationLock.holder:", "openbao-recovery/restore/r/uid"),
+            _ => ("status.operationLock.holder:", holder.as_str()),
         };
         let tells = [field, &object, told, &format!("openbao.org/abandon={uid}")];
         let collection = format!("/apis/openbao.org/v1alpha1/namespaces/{namespace}/{kind}s");
@@ -105,11 +93,11 @@ async fn a_restore_at_work_and_its_cluster_are_given_up_by_uid_only() {
             stays(&carol, kind);
         }
     }
-    for kind in KINDS {
+    // The cluster first: the lock of a restore that was given up is freed.
+    for kind in [KINDS[1], KINDS[0]] {
         abandon(kind, &field(kind, &namespace, ".metadata.uid"));
-        admitted(&carol.kubectl(&["delete", kind, name_of(kind), "--wait=false"], None));
+        admitted(&carol.kubectl(&["delete", kind, name_of(kind), "--timeout=60s"], None));
     }
-    free(&namespace);
 }
 
 #[tokio::test]
@@ -144,24 +132,12 @@ async fn what_is_not_at_work_is_deleted_by_whoever_may_delete() {
     }
 }
 
-/// A namespace that is being deleted takes them with it: the deletion is let in, and the finalizer is what waits.
+/// Bug: a namespace never ends, since what is in it must not be deleted.
 #[tokio::test]
 async fn a_namespace_that_is_being_deleted_takes_both_with_it() {
     let _guard = undisturbed().await;
     let namespace = cluster().namespace("ending");
     at_work(&namespace).await;
     administer(&["delete", "namespace", &namespace, "--wait=false"], None);
-    cluster()
-        .eventually(
-            "the restore is being deleted and the cluster is gone",
-            Duration::from_mins(1),
-            async || {
-                let restore = field("openbaorestore", &namespace, ".metadata.deletionTimestamp");
-                let left = administer(&["get", "openbaoclusters", "-n", &namespace, "-o", "name"], None);
-                (!restore.is_empty() && left.is_empty()).then_some(())
-            },
-        )
-        .await;
-    free(&namespace);
-    administer(&["wait", "namespace", &namespace, "--for=delete", "--timeout=60s"], None);
+    administer(&["wait", "namespace", &namespace, "--for=delete", "--timeout=90s"], None);
 }
