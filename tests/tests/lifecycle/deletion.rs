@@ -197,10 +197,26 @@ async fn remove<K>(rehearsal: &Rehearsal, name: &str)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {
-    match rehearsal.api::<K>().delete(name, &DeleteParams::background()).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+    let deleted = async || match rehearsal.api::<K>().delete(name, &DeleteParams::background()).await {
+        Ok(_) => Some(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Some(()),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            unprotect();
+            None
+        }
         Err(error) => panic!("{name}: {error}"),
+    };
+    rehearsal.eventually(&format!("{name} is deleted"), deleted).await;
+}
+
+/// A policy refuses to delete what is at work, which the tests of admission show. Here it happens all the same, as where
+/// the policies are missing; an upgrade of the chart brings them back.
+fn unprotect() {
+    let bindings =
+        cluster().kubectl(&["get", "validatingadmissionpolicybindings", "-o", "name"], None).stdout;
+    let protects = |name: &&str| name.ends_with("-running-restores") || name.ends_with("-locked-clusters");
+    for binding in bindings.lines().filter(protects) {
+        let _ = cluster().kubectl(&["delete", binding, "--ignore-not-found"], None);
     }
 }
 
