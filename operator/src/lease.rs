@@ -30,14 +30,20 @@ pub(crate) enum LeaseError {
     Lost { name: String, why: String },
 }
 
+/// A write of a process that leads no more.
+#[derive(Debug, thiserror::Error)]
+#[error("this replica does not lead any more; nothing was written")]
+pub(crate) struct NotLeading;
+
 /// Whether this process leads; asked before each write.
 #[derive(Clone)]
 pub(crate) struct Leadership(watch::Receiver<Option<Instant>>);
 
 impl Leadership {
-    /// Whether this process leads at this moment.
-    pub(crate) fn is_current(&self) -> bool {
-        self.0.borrow().is_some_and(|renewed| leads(renewed.elapsed()))
+    /// Passes while this process leads.
+    pub(crate) fn assured(&self) -> Result<(), NotLeading> {
+        let leads = self.0.borrow().is_some_and(|renewed| leads(renewed.elapsed()));
+        if leads { Ok(()) } else { Err(NotLeading) }
     }
 
     /// Waits until this process leads.

@@ -6,6 +6,7 @@ mod args;
 mod clock;
 mod cluster;
 mod configuration;
+mod events;
 mod health;
 mod lease;
 mod metrics;

@@ -3,7 +3,7 @@
 use crate::answer::message;
 use crate::args::Args;
 use crate::configuration::{Configuration, ConfigurationError, FIELD_MANAGER, Place};
-use crate::lease::Leadership;
+use crate::lease::{Leadership, NotLeading};
 use crate::metrics::Metrics;
 use api::names::{MANAGED_BY, MANAGER};
 use certs::issue::IssueError;
@@ -41,8 +41,8 @@ pub(crate) enum PkiError {
     Secret(#[from] kube::Error),
     #[error("the API server did not answer within {} s; it is tried again", TIMEOUT.as_secs())]
     Timeout(#[from] tokio::time::error::Elapsed),
-    #[error("this replica does not lead any more; nothing was written")]
-    NotLeading,
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
 }
 
 /// Everything that the certificates touch.
@@ -158,7 +158,7 @@ impl Pki {
     async fn publish(&self, observed: &Observed, leadership: &Leadership) -> Result<(), PkiError> {
         let bundle = observed.keyring.bundle();
         for configuration in observed.unpublished() {
-            still(leadership)?;
+            leadership.assured()?;
             configuration.publish(&bundle).await?;
             tracing::info!(configuration = configuration.title(), "caBundle is published");
         }
@@ -176,7 +176,7 @@ impl Pki {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec())))
             .collect();
-        still(leadership)?;
+        leadership.assured()?;
         let field_manager = Some(FIELD_MANAGER.to_owned());
         match &observed.secret {
             None => {
@@ -205,10 +205,6 @@ impl Pki {
             ..Secret::default()
         }
     }
-}
-
-fn still(leadership: &Leadership) -> Result<(), PkiError> {
-    if leadership.is_current() { Ok(()) } else { Err(PkiError::NotLeading) }
 }
 
 fn pause_until(until: Timestamp, now: Timestamp) -> Duration {

@@ -1,7 +1,8 @@
 //! Writes about a cluster: its conditions of ours, and a lock that is cleared.
 
+use super::Clusters;
 use super::observe::Look;
-use super::{Clusters, unwritten};
+use crate::events;
 use crate::restore::{RestoreError, fence, is_race};
 use api::conditions::{Condition, Reason};
 use api::{OpenBaoCluster, names};
@@ -47,7 +48,7 @@ impl Hand<'_> {
     /// Claims the ticket of an owner that is over. A pod that was faster is seen at the next look.
     pub(super) async fn fence(&self, now: Timestamp) -> Result<(), RestoreError> {
         let Some(ticket) = &self.look.ticket else { return Ok(()) };
-        self.leads()?;
+        self.clusters.leadership.assured()?;
         let leases = Api::<Lease>::namespaced(self.clusters.client.clone(), self.namespace);
         match fence::claim(&leases, ticket, Reason::OwnerGone, now).await {
             Err(RestoreError::Api(error)) if is_race(&error) => Ok(()),
@@ -77,17 +78,13 @@ impl Hand<'_> {
         params: &PatchParams,
         patch: &Patch<P>,
     ) -> Result<bool, RestoreError> {
-        self.leads()?;
+        self.clusters.leadership.assured()?;
         let api = Api::<OpenBaoCluster>::namespaced(self.clusters.client.clone(), self.namespace);
         match api.patch_status(self.name, params, patch).await {
             Ok(_) => Ok(true),
             Err(error) if is_race(&error) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn leads(&self) -> Result<(), RestoreError> {
-        if self.clusters.leadership.is_current() { Ok(()) } else { Err(RestoreError::NotLeading) }
     }
 
     async fn tell(&self, action: &str, reason: &str, message: &str) {
@@ -100,8 +97,6 @@ impl Hand<'_> {
             secondary: None,
         };
         let about = self.look.seen.cluster.object_ref(&());
-        if let Err(error) = self.clusters.recorder.publish(&event, &about).await {
-            unwritten(&error);
-        }
+        events::publish(&self.clusters.recorder, event, &about).await;
     }
 }

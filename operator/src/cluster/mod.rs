@@ -3,7 +3,6 @@
 mod act;
 mod observe;
 
-use crate::answer::message;
 use crate::clock::Clock;
 use crate::lease::Leadership;
 use crate::restore::RestoreError;
@@ -89,9 +88,4 @@ fn failed(cluster: Arc<Guarded>, error: &RestoreError, _: Arc<Clusters>) -> Acti
     let (namespace, name) = (cluster.namespace(), cluster.name_any());
     tracing::warn!(namespace, cluster = name, %error, "a look at a cluster failed");
     Action::requeue(AFTER_FAILURE)
-}
-
-/// An event that was not written changes nothing about what was done.
-fn unwritten(error: &kube::Error) {
-    tracing::warn!(error = message(error), "an event was not written");
 }

@@ -107,7 +107,7 @@ impl Hand<'_> {
         let cluster = seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
         let account = objects::service_account(&seen.request, cluster);
         let name = account.metadata.name.clone().unwrap_or_default();
-        self.leads()?;
+        self.leadership.assured()?;
         let params = PatchParams::apply(names::MANAGER).force();
         self.api::<ServiceAccount>().patch(&name, &params, &Patch::Apply(&account)).await?;
         self.create_if_absent::<Role>(&objects::role(seen, stage)).await?;
@@ -142,13 +142,13 @@ impl Hand<'_> {
 
     async fn fence(&self, reason: Reason) -> Result<(), RestoreError> {
         let ticket = self.look.ticket.as_ref().ok_or(RestoreError::Raced)?;
-        self.leads()?;
+        self.leadership.assured()?;
         fence::claim(&self.api(), ticket, reason, self.now).await
     }
 
     async fn fence_rival(&self) -> Result<(), RestoreError> {
         let reason = Reason::LockOverridden;
-        self.leads()?;
+        self.leadership.assured()?;
         match &self.look.rival_ticket {
             Some(ticket) => fence::claim(&self.api(), ticket, reason, self.now).await,
             None => fence::forestall(&self.api(), &self.holder()?, self.namespace(), reason).await,
@@ -169,7 +169,7 @@ impl Hand<'_> {
     async fn delete_job(&self, name: &str, uid: String) -> Result<(), RestoreError> {
         let only = Preconditions { uid: Some(uid), resource_version: None };
         let params = DeleteParams::foreground().preconditions(only);
-        self.leads()?;
+        self.leadership.assured()?;
         self.api::<Job>().delete(name, &params).await?;
         Ok(())
     }
@@ -198,20 +198,20 @@ impl Hand<'_> {
     }
 
     async fn patch_cluster(&self, patch: Value) -> Result<(), RestoreError> {
-        self.leads()?;
+        self.leadership.assured()?;
         let name = self.look.seen.request.spec.cluster.clone();
         self.api::<OpenBaoCluster>().patch_status(&name, &params(), &Patch::Merge(&patch)).await?;
         Ok(())
     }
 
     async fn merge<K: Namespaced>(&self, name: &str, patch: &Value) -> Result<(), RestoreError> {
-        self.leads()?;
+        self.leadership.assured()?;
         self.api::<K>().patch(name, &params(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 
     async fn create<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
-        self.leads()?;
+        self.leadership.assured()?;
         self.api::<K>().create(&post(), object).await?;
         Ok(())
     }
@@ -225,10 +225,6 @@ impl Hand<'_> {
 
     fn api<K: Namespaced>(&self) -> Api<K> {
         Api::namespaced(self.client.clone(), self.namespace())
-    }
-
-    fn leads(&self) -> Result<(), RestoreError> {
-        if self.leadership.is_current() { Ok(()) } else { Err(RestoreError::NotLeading) }
     }
 }
 

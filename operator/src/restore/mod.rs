@@ -8,7 +8,7 @@ mod tracks;
 
 use crate::answer::message;
 use crate::clock::Clock;
-use crate::lease::Leadership;
+use crate::lease::{Leadership, NotLeading};
 use crate::metrics::Metrics;
 pub(crate) use act::is_race;
 use act::{Acted, Hand};
@@ -56,8 +56,8 @@ pub(crate) enum RestoreError {
     Timeout(#[from] tokio::time::error::Elapsed),
     #[error("the world changed since it was read; nothing was written; it is looked at again")]
     Raced,
-    #[error("this replica does not lead any more; nothing was written")]
-    NotLeading,
+    #[error(transparent)]
+    NotLeading(#[from] NotLeading),
 }
 
 /// A request that cannot be read does not hide the others.

@@ -2,7 +2,7 @@
 
 use super::RestoreError;
 use super::act::is_race;
-use crate::answer::message;
+use crate::events;
 use crate::lease::Leadership;
 use api::{OpenBaoCluster, OpenBaoRestore, OpenBaoRestoreStatus, names};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -12,9 +12,6 @@ use kube::{Client, Resource};
 use plan::restore::Observed;
 use plan::restore::transitions::{Transition, transitions};
 use serde_json::json;
-
-/// Longest note of an event that the API server takes, in bytes.
-const NOTE: usize = 1024;
 
 /// Tells people and machines.
 pub(super) struct Reporting {
@@ -47,9 +44,7 @@ impl Reporting {
             },
             "status": status,
         });
-        if !leadership.is_current() {
-            return Err(RestoreError::NotLeading);
-        }
+        leadership.assured()?;
         let restores = Api::<OpenBaoRestore>::namespaced(self.client.clone(), namespace);
         let params = PatchParams::apply(names::MANAGER).force();
         let written = match restores.patch_status(name, &params, &Patch::Apply(&object)).await {
@@ -100,13 +95,11 @@ impl Reporting {
         let event = Event {
             type_,
             reason: transition.reason.clone(),
-            note: Some(note(&transition.message)),
+            note: Some(transition.message.clone()),
             action: transition.action.clone(),
             secondary,
         };
-        if let Err(error) = self.recorder.publish(&event, about).await {
-            tracing::warn!(reason = transition.reason, error = message(&error), "an event was not written");
-        }
+        events::publish(&self.recorder, event, about).await;
     }
 
     /// Says that a step was refused: without it the request would wait and nobody could see why.
@@ -119,22 +112,5 @@ impl Reporting {
             of_cluster: false,
         };
         self.publish(EventType::Warning, &refusal, &request.object_ref(&()), None).await;
-    }
-}
-
-/// At most [`NOTE`] bytes, whole characters.
-fn note(message: &str) -> String {
-    message[..message.floor_char_boundary(NOTE)].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A longer note is refused, and with it the event.
-    #[test]
-    fn a_long_note_is_cut_between_characters() {
-        assert_eq!(note("short"), "short");
-        assert_eq!(note(&format!("a{}", "\u{e9}".repeat(600))).len(), NOTE - 1);
     }
 }
