@@ -221,6 +221,18 @@ pub fn plan(seen: &Observed, now: Timestamp) -> Plan {
 /// How long the pod of a Job may take until its first word.
 const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
+/// What a stage lacks until its Job is at work, in the order in which it is made. A Job that its ticket names, and that
+/// is not there, was deleted: it is not made again.
+fn missing(run: &Run, stage: Stage) -> Option<Step> {
+    let Some(ticket) = &run.ticket else { return Some(Step::CreateTicket(stage)) };
+    match (&run.job, &ticket.job) {
+        _ if !run.granted => Some(Step::Grant(stage)),
+        (None, None) => Some(Step::CreateJob(stage)),
+        (Some(job), None) => Some(Step::NameJob { stage, job: job.uid.clone() }),
+        (_, Some(_)) => None,
+    }
+}
+
 /// Whether the pod of a Job at work should have been heard of by now.
 fn is_unstarted(run: &Run, now: Timestamp) -> bool {
     let silent = run.ticket.as_ref().is_some_and(|ticket| !ticket.beats && ticket.report.is_none());

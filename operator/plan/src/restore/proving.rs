@@ -2,7 +2,9 @@
 //! proved it or a human settles it. The lock stays.
 
 use super::draft::Draft;
-use super::{Observed, Outcome, Run, Rung, Stage, Step, Waiting, is_unstarted, proof_number, running};
+use super::{
+    Observed, Outcome, Run, Rung, Stage, Step, Waiting, is_unstarted, missing, proof_number, running,
+};
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{self, Marker};
@@ -98,16 +100,7 @@ fn begin(seen: &Observed, draft: &mut Draft, n: u32) -> Rung {
 }
 
 fn at_work(seen: &Observed, n: u32, what: &str) -> Rung {
-    let (run, stage) = (&seen.proof, Stage::Prove(n));
-    match (&run.ticket, &run.job) {
-        (None, _) => Rung::Act(Step::CreateTicket(stage)),
-        (Some(_), None) if !run.granted => Rung::Act(Step::Grant(stage)),
-        (Some(_), None) => Rung::Act(Step::CreateJob(stage)),
-        (Some(ticket), Some(job)) if ticket.job.is_none() => {
-            Rung::Act(Step::NameJob { stage, job: job.uid.clone() })
-        }
-        (Some(_), Some(_)) => unknown(Waiting::Proof, what),
-    }
+    missing(&seen.proof, Stage::Prove(n)).map_or_else(|| unknown(Waiting::Proof, what), Rung::Act)
 }
 
 /// After its pause; or at once when more can be proved than the last one could, which asked `since` then.

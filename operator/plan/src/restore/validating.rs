@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Truth};
 use super::observed::OVERRODE;
-use super::{Observed, Rung, Stage, Step, Waiting, is_unstarted, overriding, past_deadline};
+use super::{Observed, Rung, Stage, Step, Waiting, is_unstarted, missing, overriding, past_deadline};
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{Outcome, Report};
@@ -13,19 +13,16 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
         return judged(seen, report, draft);
     }
     draft.status.job_name = Some(names::check_job(seen.name()));
-    let Some(ticket) = &run.ticket else { return Rung::Act(Step::CreateTicket(Stage::Check)) };
-    if !run.granted {
-        return Rung::Act(Step::Grant(Stage::Check));
+    if let Some(step) = missing(run, Stage::Check) {
+        return Rung::Act(step);
     }
-    match (&run.job, &ticket.job) {
-        (None, None) => Rung::Act(Step::CreateJob(Stage::Check)),
-        (None, Some(_)) => Rung::Fail(
+    match &run.job {
+        None => Rung::Fail(
             Reason::JobDeleted,
             "The check Job was deleted before it reported. Nothing was touched. Create a new OpenBaoRestore."
                 .to_owned(),
         ),
-        (Some(job), None) => Rung::Act(Step::NameJob { stage: Stage::Check, job: job.uid.clone() }),
-        (Some(job), Some(_)) if job.finished => Rung::Fail(
+        Some(job) if job.finished => Rung::Fail(
             Reason::CheckFailed,
             format!(
                 "The check Job ended without a report: {}. Nothing was touched. See its pod's log, then create a \
@@ -33,7 +30,7 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
                 job.failure.as_deref().unwrap_or("no reason given")
             ),
         ),
-        (Some(_), Some(_)) if is_unstarted(run, draft.now()) => Rung::Fail(
+        Some(_) if is_unstarted(run, draft.now()) => Rung::Fail(
             Reason::PodNotStarted,
             format!(
                 "The pod of the check Job did not start within 5 minutes: {}. Nothing was touched. Mend that, then \
@@ -41,7 +38,7 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
                 run.pods.stuck.as_deref().unwrap_or("no pod says why; see the events of the Job")
             ),
         ),
-        (Some(_), Some(_)) => {
+        Some(_) => {
             let message = "Every byte of the snapshot, the servers and the credentials are being checked.";
             Rung::Wait(Waiting::Check, message.to_owned())
         }
