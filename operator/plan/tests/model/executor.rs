@@ -26,12 +26,12 @@ pub(crate) enum Act {
 pub(crate) fn enabled(protocol: &Protocol, state: &State, actions: &mut Vec<Action>) {
     for (request, pods) in state.pods.iter().enumerate() {
         for (index, pod) in pods.iter().enumerate() {
-            acts(protocol, state, request, pod, &mut |act| actions.push(Action::Pod(request, index, act)));
+            acts(protocol, state, request, *pod, &mut |act| actions.push(Action::Pod(request, index, act)));
         }
     }
 }
 
-fn acts(protocol: &Protocol, state: &State, request: usize, pod: &Pod, act: &mut impl FnMut(Act)) {
+fn acts(protocol: &Protocol, state: &State, request: usize, pod: Pod, act: &mut impl FnMut(Act)) {
     let bug = protocol.bug;
     match pod.process {
         Process::None | Process::Ended(_) => {}
@@ -92,12 +92,16 @@ pub(crate) fn apply(state: &mut State, request: usize, index: usize, act: Act) {
     let process = &mut state.pods[request][index].process;
     *process = match act {
         Act::Claim => {
-            ticket.into_iter().for_each(|ticket| ticket.claim = Claim::Pod(index));
+            if let Some(ticket) = ticket {
+                ticket.claim = Claim::Pod(index);
+            }
             Process::Claimed
         }
         Act::Lose => Process::Ended(None),
         Act::Refuse => {
-            ticket.into_iter().for_each(|ticket| ticket.report = Some(Report::Failed));
+            if let Some(ticket) = ticket {
+                ticket.report = Some(Report::Failed);
+            }
             Process::Ended(Some(Report::Failed))
         }
         Act::Post => {
@@ -107,14 +111,15 @@ pub(crate) fn apply(state: &mut State, request: usize, index: usize, act: Act) {
         Act::Hear(answer) => Process::Answered(answer),
         Act::Leave { report, reached } => {
             let own = |ticket: &&mut Ticket| ticket.claim == Claim::Pod(index) && ticket.report.is_none();
-            let ticket = ticket.filter(own).filter(|_| reached);
-            ticket.into_iter().for_each(|ticket| ticket.report = Some(report));
+            if let Some(ticket) = ticket.filter(own).filter(|_| reached) {
+                ticket.report = Some(report);
+            }
             Process::Ended(Some(report))
         }
     };
 }
 
-fn own_ticket(state: &State, request: usize, pod: &Pod) -> Option<Ticket> {
+fn own_ticket(state: &State, request: usize, pod: Pod) -> Option<Ticket> {
     state.etcd.objects[request].restore.ticket.filter(|ticket| ticket.uid == pod.task.ticket)
 }
 

@@ -4,6 +4,7 @@ use super::executor::Act;
 use super::liveness::ends_well;
 use super::protocol::{Action, Protocol};
 use super::state::{Clock, Holder, Post, Process, REQUESTS, State};
+use super::status::Applied;
 use super::world::Trouble;
 use api::Phase;
 use stateright::Property;
@@ -166,7 +167,7 @@ fn i6(step: &Step<'_>, request: usize) -> bool {
 
 fn i6_false(step: &Step<'_>, request: usize) -> bool {
     let status = step.after.etcd.requests[request].status;
-    let denied = status.phase == Phase::Failed && status.applied == Some(Some(false));
+    let denied = status.phase == Phase::Failed && status.applied == Some(Applied::False);
     let untouched = matches!(step.after.posts[request], Post::None | Post::NotApplied);
     // An older etcd does not know what was done since.
     !denied || untouched || step.after.record.rolled_back

@@ -4,6 +4,7 @@ use super::executor::Act;
 use super::operator::Look;
 use super::protocol::{Action, Protocol};
 use super::state::{Holder, REQUESTS, State};
+use super::status::Applied;
 use super::world::Event;
 use api::Phase;
 use stateright::Model;
@@ -36,7 +37,7 @@ pub(crate) fn ends_well(protocol: &Protocol, state: &State) -> bool {
 fn is_settled(state: &State, request: usize) -> bool {
     let in_doubt = |request: usize| {
         let status = state.etcd.requests[request].status;
-        status.phase == Phase::Running && status.applied == Some(None)
+        status.phase == Phase::Running && status.applied == Some(Applied::Unknown)
     };
     let object = &state.etcd.requests[request];
     let is_over = !object.exists || object.status.phase.is_terminal();

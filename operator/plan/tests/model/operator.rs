@@ -107,8 +107,8 @@ pub(crate) fn plan(protocol: &Protocol, state: &mut State, look: usize) {
     state.looks[look] = if fails { Look::Idle } else { Look::Planned { request, status, write }.tidied() };
 }
 
-fn write(state: &State, request: usize, step: &Step, planned: &Planned) -> Option<Write> {
-    let run = |stage| *run(&state.etcd.objects[request], stage);
+fn write(before: &State, request: usize, step: &Step, planned: &Planned) -> Option<Write> {
+    let run = |stage| *run(&before.etcd.objects[request], stage);
     let job = |stage| run(stage).job.map(|job: Job| job.uid);
     Some(match step {
         Step::Guard => Write::Guard,
@@ -120,7 +120,7 @@ fn write(state: &State, request: usize, step: &Step, planned: &Planned) -> Optio
         }
         Step::TakeLock => Write::TakeLock,
         Step::Fence(reason) => Write::Fence(*reason),
-        Step::FenceRival => match state.etcd.cluster.lock {
+        Step::FenceRival => match before.etcd.cluster.lock {
             Some(Holder::Restore(rival)) => Write::FenceRival(rival),
             _ => return None,
         },
@@ -157,12 +157,12 @@ pub(crate) fn land(state: &mut State, look: usize) {
     state.looks[look] = state.looks[look].tidied();
 }
 
-fn take(state: &mut State, request: usize, write: Write) {
-    if state.etcd.terminating && write.makes_something() {
+fn take(after: &mut State, request: usize, write: Write) {
+    if after.etcd.terminating && write.makes_something() {
         return;
     }
-    let uid = state.uids[request] + 1;
-    let etcd = &mut state.etcd;
+    let uid = after.uids[request] + 1;
+    let etcd = &mut after.etcd;
     let objects = &mut etcd.objects[request];
     let holder = Holder::Restore(request);
     match write {
@@ -180,7 +180,7 @@ fn take(state: &mut State, request: usize, write: Write) {
             }
             let is_new = run(objects, stage).ticket.is_none();
             if is_new && stage == Stage::Restore {
-                state.uids[request] = uid;
+                after.uids[request] = uid;
             }
             let uid = if stage == Stage::Restore { uid } else { 0 };
             run_mut(objects, stage).ticket.get_or_insert(Ticket::new(uid));
@@ -189,7 +189,7 @@ fn take(state: &mut State, request: usize, write: Write) {
         Write::CreateJob(stage, task) => {
             let is_new = run(objects, stage).job.is_none();
             if is_new && stage == Stage::Restore {
-                state.uids[request] = uid;
+                after.uids[request] = uid;
             }
             let uid = if stage == Stage::Restore { uid } else { 0 };
             let job = Job { uid, task, finished: false, deleting: false, retired: false, overdue: false };
@@ -197,18 +197,12 @@ fn take(state: &mut State, request: usize, write: Write) {
         }
         Write::NameJob { stage, ticket, job } => {
             let found = run_mut(objects, stage).ticket.as_mut().filter(|found| found.uid == ticket);
-            found.into_iter().for_each(|found| found.job = Some(job));
+            if let Some(found) = found {
+                found.job = Some(job);
+            }
         }
         Write::Fence(reason) => fence(&mut objects.restore, reason),
-        Write::FenceRival(rival) => {
-            // One that is not there yet is made, claimed: whoever makes it first decides.
-            let run = &mut etcd.objects[rival].restore;
-            if run.ticket.is_none() && !etcd.terminating {
-                state.uids[rival] += 1;
-                run.ticket = Some(Ticket::new(state.uids[rival]));
-            }
-            fence(run, Reason::LockOverridden);
-        }
+        Write::FenceRival(rival) => forestall(after, rival),
         Write::EndRival => {
             etcd.backup = match etcd.backup {
                 Backup::Running => Backup::Ending,
@@ -219,9 +213,21 @@ fn take(state: &mut State, request: usize, write: Write) {
         Write::DeleteJob(stage, uid) => delete(run_mut(objects, stage), stage, uid),
         Write::Retire(stage, uid) => {
             let found = run_mut(objects, stage).job.as_mut().filter(|job| job.uid == uid);
-            found.into_iter().for_each(|job| job.retired = true);
+            if let Some(job) = found {
+                job.retired = true;
+            }
         }
     }
+}
+
+/// One that is not there yet is made, claimed: whoever makes it first decides.
+fn forestall(after: &mut State, rival: usize) {
+    let run = &mut after.etcd.objects[rival].restore;
+    if run.ticket.is_none() && !after.etcd.terminating {
+        after.uids[rival] += 1;
+        run.ticket = Some(Ticket::new(after.uids[rival]));
+    }
+    fence(run, Reason::LockOverridden);
 }
 
 fn fence(run: &mut Run, reason: Reason) {

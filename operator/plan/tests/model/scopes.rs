@@ -4,6 +4,10 @@ use super::state::REQUESTS;
 use super::world::Trouble;
 
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold at once"
+)]
 pub(crate) struct Scope {
     pub(crate) name: &'static str,
     pub(crate) requests: usize,

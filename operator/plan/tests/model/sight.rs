@@ -20,6 +20,10 @@ const PROOFS: u32 = 1;
 
 /// All that one look at a request reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold at once"
+)]
 pub(crate) struct Sight {
     pub(crate) index: usize,
     pub(crate) request: Request,
@@ -30,11 +34,17 @@ pub(crate) struct Sight {
     pub(crate) objects: Objects,
     pub(crate) pods_left: bool,
     /// What the pod that claimed the ticket left behind, when it is known to have ended.
-    pub(crate) claimant_ended: Option<Option<Report>>,
+    pub(crate) claimant_ended: Option<Ending>,
     pub(crate) quiet: bool,
     pub(crate) clock: Clock,
     pub(crate) rival: Option<Rival>,
     pub(crate) terminating: bool,
+}
+
+/// The end of a pod, and what it left in its termination log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ending {
+    words: Option<Report>,
 }
 
 /// Who else of ours holds the lock.
@@ -65,7 +75,7 @@ pub(crate) fn look(state: &State, index: usize, request: Request, overrides: boo
     let mut objects = etcd.objects[index];
     let claimant_ended = match objects.restore.ticket.map(|ticket| ticket.claim) {
         Some(Claim::Pod(pod)) if objects.pods[pod] => match state.pods[index][pod].process {
-            Process::Ended(words) => Some(words),
+            Process::Ended(words) => Some(Ending { words }),
             _ => None,
         },
         _ => None,
@@ -186,13 +196,13 @@ impl Sight {
             left: self.pods_left,
             stuck: None,
             claimant_terminated: self.claimant_ended.map(|_| self.clock.now() - ago),
-            claimant_report: self.claimant_ended.flatten().map(report),
+            claimant_report: self.claimant_ended.and_then(|ending| ending.words).map(report),
         }
     }
 
     fn proof(&self, now: Timestamp) -> SeenRun {
         // The pause after the last proof that is modelled never ends.
-        let age = SignedDuration::from_hours(if self.objects.proofs < PROOFS { 1 } else { 0 });
+        let age = SignedDuration::from_hours(i64::from(self.objects.proofs < PROOFS));
         let mut proof = seen_run(&self.objects.proof, self.index, now);
         proof.ticket.iter_mut().for_each(|ticket| ticket.created = Some(now - age));
         proof
@@ -223,7 +233,7 @@ impl Rival {
 
 fn seen_run(run: &Run, index: usize, now: Timestamp) -> SeenRun {
     SeenRun {
-        job: run.job.map(|job| seen_job(&job, index, now)),
+        job: run.job.map(|job| seen_job(job, index, now)),
         ticket: run.ticket.map(|ticket| seen_ticket(&ticket, index, now, false)),
         granted: run.granted,
         // Pods of checks and proofs come and go with their Jobs.
@@ -231,7 +241,7 @@ fn seen_run(run: &Run, index: usize, now: Timestamp) -> SeenRun {
     }
 }
 
-fn seen_job(job: &Job, index: usize, now: Timestamp) -> JobSeen {
+fn seen_job(job: Job, index: usize, now: Timestamp) -> JobSeen {
     let age = SignedDuration::from_mins(if job.overdue { 5 } else { 0 });
     JobSeen {
         uid: job_uid(job.uid),
@@ -252,7 +262,7 @@ fn seen_ticket(ticket: &Ticket, index: usize, now: Timestamp, told: bool) -> Tic
         Claim::Operator(reason) => Some(fence_holder(reason)),
         Claim::Pod(pod) => Some(format!("pod-{pod}")),
     };
-    let after = SignedDuration::from_mins(if told { 0 } else { 1 });
+    let after = SignedDuration::from_mins(i64::from(!told));
     let marker = Marker {
         token: "token".to_owned(),
         expires: Time(Timestamp::MAX),

@@ -19,7 +19,7 @@ pub(crate) struct State {
     pub(crate) looks: [Look; LOOKS],
     /// Processes of restore Jobs. They outlive whatever happens to etcd.
     pub(crate) pods: [[Pod; PODS]; REQUESTS],
-    /// What became of what was POSTed for each request: the truth.
+    /// What became of what was `POST`ed for each request: the truth.
     pub(crate) posts: [Post; REQUESTS],
     /// Whether nothing of a POST can be on its way any more: so long is the claim, or the end of its pod, ago.
     pub(crate) quiet: [bool; REQUESTS],
@@ -56,6 +56,10 @@ pub(crate) enum Holder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold at once"
+)]
 pub(crate) struct Request {
     pub(crate) exists: bool,
     pub(crate) status: Status,
@@ -116,6 +120,10 @@ pub(crate) enum Report {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all of them may hold at once"
+)]
 pub(crate) struct Job {
     pub(crate) uid: u8,
     pub(crate) task: Task,
@@ -209,7 +217,7 @@ impl Pod {
         Self { process: Process::None, job: 0, task: Task { ticket: 0, edits: 0, quiet: false } };
 
     /// Whether the process is there.
-    pub(crate) fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(self) -> bool {
         !matches!(self.process, Process::None | Process::Ended(_))
     }
 }
@@ -237,7 +245,7 @@ impl State {
         let object = &self.etcd.requests[request];
         (!object.exists || object.status.phase.is_terminal())
             && self.posts[request] != Post::OnItsWay
-            && !self.pods[request].iter().any(Pod::is_alive)
+            && !self.pods[request].into_iter().any(Pod::is_alive)
     }
 
     /// Forgets what nobody reads any more, so that the same ends are one end.

@@ -12,10 +12,18 @@ use std::collections::HashMap;
 pub(crate) struct Status {
     number: u16,
     pub(crate) phase: Phase,
-    /// The condition `Applied`: true, false, or (inner none) unknown.
-    pub(crate) applied: Option<Option<bool>>,
+    /// The condition `Applied`, where it is there.
+    pub(crate) applied: Option<Applied>,
     /// The generation that was accepted.
     pub(crate) accepted: Option<i64>,
+}
+
+/// What the condition `Applied` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Applied {
+    True,
+    False,
+    Unknown,
 }
 
 /// Every status that was ever planned.
@@ -63,11 +71,11 @@ impl Statuses {
     }
 }
 
-fn applied(status: &OpenBaoRestoreStatus) -> Option<Option<bool>> {
+fn applied(status: &OpenBaoRestoreStatus) -> Option<Applied> {
     let condition = status.conditions.iter().find(|it| it.type_ == ConditionType::Applied.as_str())?;
     Some(match condition.status.as_str() {
-        "True" => Some(true),
-        "False" => Some(false),
-        _ => None,
+        "True" => Applied::True,
+        "False" => Applied::False,
+        _ => Applied::Unknown,
     })
 }

@@ -6,6 +6,7 @@ use super::state::{
     Answer, Backup, Claim, Clock, Holder, Job, Objects, PODS, Pod, Post, Process, REQUESTS, Report, Run,
     State, Ticket,
 };
+use super::status::Applied;
 use api::Phase;
 use plan::proof::Verdict;
 
@@ -70,7 +71,7 @@ pub(crate) fn events(state: &State, actions: &mut Vec<Action>) {
     for request in 0..REQUESTS {
         let objects = &state.etcd.objects[request];
         if let Some(job) = objects.restore.job {
-            job_events(state, request, &job, &mut event);
+            job_events(state, request, job, &mut event);
         }
         if is_at_work(&objects.check) {
             event(Event::CheckReports(request, Report::Done));
@@ -115,7 +116,7 @@ fn is_at_work(run: &Run) -> bool {
     has_pod(run) && run.ticket.is_some_and(|ticket| ticket.is_open())
 }
 
-fn job_events(state: &State, request: usize, job: &Job, event: &mut impl FnMut(Event)) {
+fn job_events(state: &State, request: usize, job: Job, event: &mut impl FnMut(Event)) {
     let known = known_pods(state, request, job.uid);
     let alive = state.pods_left(request);
     if !job.finished && !job.deleting && known == 0 && free_slot(state, request).is_some() {
@@ -212,8 +213,8 @@ fn human_troubles(state: &State, request: usize, trouble: &mut impl FnMut(Troubl
     if !object.abandoned && !object.status.phase.is_terminal() {
         trouble(Trouble::Abandoned(request));
     }
-    let still = state.posts[request] != Post::OnItsWay && !state.pods[request].iter().any(Pod::is_alive);
-    let in_doubt = object.status.phase == Phase::Running && object.status.applied == Some(None);
+    let still = state.posts[request] != Post::OnItsWay && !state.pods[request].into_iter().any(Pod::is_alive);
+    let in_doubt = object.status.phase == Phase::Running && object.status.applied == Some(Applied::Unknown);
     if object.settled.is_none() && in_doubt && still {
         trouble(Trouble::Settled(request));
     }
@@ -263,7 +264,7 @@ pub(crate) fn happen(state: &mut State, event: Event) {
     match event {
         Event::PodStarts(request) => start_pod(state, request),
         Event::JobFinishes(request) => finish(&mut etcd.objects[request].restore),
-        Event::JobGoes(request) => etcd.objects[request].restore.job = None,
+        Event::JobGoes(request) | Event::JobSwept(request) => etcd.objects[request].restore.job = None,
         Event::CheckReports(request, report) => end(&mut etcd.objects[request].check, report),
         Event::ProofReports(request, report) => end(&mut etcd.objects[request].proof, report),
         Event::Collected(request) => {
@@ -273,7 +274,6 @@ pub(crate) fn happen(state: &mut State, event: Event) {
         Event::CheckEnds(request) => finish(&mut etcd.objects[request].check),
         Event::ProofEnds(request) => finish(&mut etcd.objects[request].proof),
         Event::TicketSwept(request) => etcd.objects[request].restore.ticket = None,
-        Event::JobSwept(request) => etcd.objects[request].restore.job = None,
         Event::Applied(request) => state.posts[request] = Post::Applied,
         Event::Dropped(request) => state.posts[request] = Post::NotApplied,
         Event::Quiet(request) => state.quiet[request] = true,
@@ -328,7 +328,9 @@ pub(crate) fn trouble(state: &mut State, trouble: Trouble) {
             etcd.objects[request].pods[pod] = false;
             let lost = state.pods[request][pod].job;
             let job = etcd.objects[request].restore.job.as_mut().filter(|job| job.uid == lost);
-            job.into_iter().for_each(|job| job.finished = true);
+            if let Some(job) = job {
+                job.finished = true;
+            }
         }
         Trouble::SecondPod(request) => start_pod(state, request),
         Trouble::PodOverdue(request) => {
