@@ -119,10 +119,12 @@ fn is_at_work(run: &Run) -> bool {
 fn job_events(state: &State, request: usize, job: Job, event: &mut impl FnMut(Event)) {
     let known = known_pods(state, request, job.uid);
     let alive = state.pods_left(request);
-    if !job.finished && !job.deleting && known == 0 && free_slot(state, request).is_some() {
+    let has_room = free_slot(state, request).is_some();
+    if !job.finished && !job.deleting && known == 0 && has_room {
         event(Event::PodStarts(request));
     }
-    if !job.finished && !job.deleting && known > 0 && !alive {
+    // A pod more than are modelled never starts, and its Job ends by its deadline.
+    if !job.finished && !job.deleting && (known > 0 || !has_room) && !alive {
         event(Event::JobFinishes(request));
     }
     if job.deleting && !alive {
