@@ -82,7 +82,7 @@ impl Field {
         assert_eq!(holds(&read), None, "the lock is free at the start");
         let taken = join_all((0..CONTENDERS).map(|number| self.take(&read, number))).await;
         let mut winners = taken.into_iter().enumerate().filter_map(|(number, taken)| Some((number, taken?)));
-        let (winner, held) = winners.next().expect("somebody wins");
+        let (winner, held) = winners.next().unwrap();
         assert_eq!(winners.next().map(|(other, _)| other), None, "{track}: {winner} has won as well");
         self.release(held, &self.signature(winner)).await;
         winner
