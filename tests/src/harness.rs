@@ -3,8 +3,10 @@
 //! A failure here is a failure of the test, so these functions panic and say where to look.
 
 mod child;
+mod lane;
 mod sample;
 
+pub use lane::lane;
 pub use sample::{Sample, sample, some_of};
 
 use crate::cluster::environment;

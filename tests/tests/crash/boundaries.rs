@@ -9,6 +9,7 @@ use futures::future::join_all;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tests::harness::lane;
 use tests::rehearsal::{End, Rehearsal, phase};
 
 /// Runs at once: most of a run is waiting.
@@ -58,6 +59,7 @@ async fn every_write(who: Who, is_sound: impl Fn(&End) -> bool) -> Tally {
 /// Bug: a write is made twice, or what follows it never, because the operator died beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_may_die_at_every_write() {
+    let _lane = lane().await;
     let tally = every_write(Who::Operator, |end| phase(&end.request) == Phase::Completed).await;
     assert!(!tally.writes.is_empty());
     assert_eq!(tally.deaths, tally.writes);
@@ -69,6 +71,7 @@ async fn an_operator_may_die_at_every_write() {
 /// Bug: an executor that died is taken for one that did nothing, or for one that did all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_executor_may_die_at_every_write() {
+    let _lane = lane().await;
     let tally = every_write(Who::Executor, |_| true).await;
     assert!(!tally.writes.is_empty());
     assert_eq!(tally.deaths, tally.writes);

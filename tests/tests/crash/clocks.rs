@@ -9,6 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
+use tests::harness::lane;
 use tests::line::{Line, Options};
 use tests::operator::Operator;
 use tests::reference;
@@ -107,6 +108,7 @@ async fn deadlines_hold(off: SignedDuration, step: SignedDuration) {
 /// Bug: a request is given up at once, or never, because two machines disagree about the day.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operators_clock_decides_nothing() {
+    let _lane = lane().await;
     tokio::join!(
         deadlines_hold(DAY, DAY),
         deadlines_hold(-DAY, -DAY),
@@ -141,6 +143,7 @@ async fn looked_at(line: &Line) {
 /// Bug: a restore at work is ended by a deadline, or begun anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_servers_clock_may_jump_while_a_restore_runs() {
+    let _lane = lane().await;
     tokio::join!(
         jumps_while_running(Step::Claim, DAY),
         jumps_while_running(Step::Claim, -DAY),
@@ -152,6 +155,7 @@ async fn the_api_servers_clock_may_jump_while_a_restore_runs() {
 /// Bug: a cluster that another controller once backed up can never be restored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_controller_that_is_silent_for_ten_minutes_is_gone() {
+    let _lane = lane().await;
     let rehearsal = Rehearsal::begin(cluster(), "silent").await.unwrap();
     let line = Line::open(cluster(), rehearsal.namespace(), Options::default()).await.unwrap();
     let _operator = installed().await.start(&line, &[]).unwrap();

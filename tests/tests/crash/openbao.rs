@@ -6,7 +6,7 @@ use api::Phase;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::fault_proxy::FaultProxy;
-use tests::harness::{sample, some_of};
+use tests::harness::{lane, sample, some_of};
 use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
 
@@ -86,6 +86,7 @@ async fn told_true(
 /// Bug: the restore is posted twice, or what it says of itself is not what the cluster has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_dies_openbao_is_restored_once_or_not_at_all() {
+    let _lane = lane().await;
     let scenario = Scenario::prepare(cluster(), "solo").await.unwrap();
     let proxy = FaultProxy::start(&cluster().openbao("solo")).await.unwrap();
     register(&proxy);

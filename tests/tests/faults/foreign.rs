@@ -10,7 +10,7 @@ use api::conditions::Reason;
 use futures::FutureExt;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::harness::sample;
+use tests::harness::{lane, sample};
 use tests::openbao::outside::{Outside, Seal, Settings};
 use tests::scenario::Scenario;
 
@@ -186,6 +186,7 @@ async fn large(client: &kube::Client) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_foreign_snapshot_gets_its_verdict() {
+    let _lane = lane().await;
     let client = &cluster().client().await;
     let rows = [
         static_seal(client).boxed_local(),

@@ -7,6 +7,7 @@ use futures::FutureExt;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tests::fault_proxy::Point;
+use tests::harness::lane;
 use tests::openbao::outside::{Seal, Settings};
 
 /// Longest time from the claim to the first byte.
@@ -55,6 +56,7 @@ async fn while_the_post_is_on_its_way(client: &kube::Client, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_executor_that_stands_still_is_never_judged_too_early() {
+    let _lane = lane().await;
     let client = &cluster().client().await;
     let rows = [
         between_claim_and_post(client, "frozen-then-thawed", true).boxed_local(),

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 use tests::fault_proxy::Point;
-use tests::harness::sample;
+use tests::harness::{lane, sample};
 use tests::openbao::outside::{Seal, Settings};
 
 /// What befalls the leader.
@@ -187,6 +187,7 @@ async fn a_standby_is_not_taken_for_the_leader(client: &kube::Client) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_falls_decides_nothing_by_it() {
+    let _lane = lane().await;
     let client = &cluster().client().await;
     let sample = sample(2, OTHERS.len());
     let first = usize::try_from(sample.seed % OTHERS.len() as u64).unwrap();

@@ -5,6 +5,7 @@ use crate::rows::all;
 use crate::site::{Site, cluster};
 use serde_json::json;
 use tests::fault_proxy::{Held, Point};
+use tests::harness::lane;
 use tests::openbao::outside::{Seal, Settings};
 
 /// Rows that run side by side.
@@ -83,6 +84,7 @@ async fn is_judged_rightly(client: &kube::Client, case: &Case) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_post_that_breaks_is_judged_by_what_openbao_has() {
+    let _lane = lane().await;
     let client = cluster().client().await;
     all(CASES.iter().map(|case| is_judged_rightly(&client, case)), AT_ONCE).await;
 }
