@@ -1,6 +1,8 @@
 //! What the pod is told. Everything has the value that the operator's Jobs use.
 
+use api::names;
 use clap::Parser;
+use rules::address::Networks;
 use std::path::PathBuf;
 
 /// Does the one Task of its pod.
@@ -19,6 +21,9 @@ pub(crate) struct Args {
     /// Port of the API server.
     #[arg(long, env = "KUBERNETES_SERVICE_PORT", default_value_t = 443)]
     pub(crate) kubernetes_port: u16,
+    /// Networks that stores may be in, comma separated, as the webhook is told; empty: every public and private one.
+    #[arg(long, env = names::STORAGE_ALLOW_CIDRS, value_name = "CIDRS", default_value = "")]
+    pub(crate) storage_allow_cidrs: Networks,
     /// Folder with `token` and `ca.crt` for the API server.
     #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount")]
     pub(crate) service_account: PathBuf,

@@ -2,6 +2,7 @@
 
 mod args;
 mod clock;
+mod dial;
 mod openbao;
 mod pem;
 mod post;

@@ -13,6 +13,7 @@ pub(crate) use seal::{Seal, judge_seal};
 pub(crate) use session::{SNAPSHOT, SNAPSHOT_FORCE, Session};
 
 use crate::clock::date;
+use crate::dial::Guard;
 use crate::pem;
 use crate::report::fault;
 use api::task::Servers;
@@ -20,15 +21,13 @@ use election::Health;
 pub(crate) use election::Leadership;
 use futures::future::join_all;
 use jiff::Timestamp;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, redirect, retry};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, retry};
+use rules::address::{Address, Door};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-use url::Url;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -71,12 +70,12 @@ impl Answer {
 }
 
 impl Cluster {
-    /// Clients that trust only the CA in `folder`.
-    pub(crate) fn open(servers: &Servers, folder: &Path) -> Result<Self, OpenBaoError> {
+    /// Clients that trust only the CA in `folder`, and dial what `guard` lets them.
+    pub(crate) fn open(servers: &Servers, folder: &Path, guard: &Guard) -> Result<Self, OpenBaoError> {
         let plain = servers.addresses.iter().all(|address| address.starts_with("http://"));
         let authorities = if plain { Vec::new() } else { authorities(folder)? };
         let name = servers.tls_server_name.as_deref();
-        let nodes = servers.addresses.iter().map(|address| Node::open(address, name, &authorities));
+        let nodes = servers.addresses.iter().map(|address| Node::open(address, name, &authorities, guard));
         Ok(Self { nodes: nodes.collect::<Result<_, _>>()? })
     }
 
@@ -115,24 +114,23 @@ impl Node {
         address: &str,
         server_name: Option<&str>,
         authorities: &[Certificate],
+        guard: &Guard,
     ) -> Result<Self, OpenBaoError> {
-        let wrong = || OpenBaoError::Address(address.to_owned());
-        let mut url = Url::parse(address).map_err(|_| wrong())?;
-        let host = url.host_str().ok_or_else(wrong)?.trim_matches(['[', ']']).to_owned();
-        // What is known of cuts and read timeouts was seen with HTTP/1.1.
-        let mut builder = Client::builder()
-            .http1_only()
-            .redirect(redirect::Policy::none())
+        let wrong = |why: String| OpenBaoError::Address { address: address.to_owned(), why };
+        let dialled = Address::parse(address).map_err(|error| wrong(error.to_string()))?;
+        // What is known of cuts and read timeouts was seen with HTTP/1.1, which guarded clients speak.
+        let builder = guard
+            .client(&dialled, Door::Server)
+            .map_err(|denied| wrong(denied.to_string()))?
             .retry(retry::never())
-            .no_proxy()
             .connect_timeout(CONNECT)
             .tls_certs_only(authorities.to_vec());
-        if let Some(name) = server_name {
-            url.set_host(Some(name)).map_err(|_| wrong())?;
-            builder = builder.dns_resolver(Arc::new(Instead(host)));
-        }
+        let verified = match server_name {
+            Some(name) => dialled.with_name(name).ok_or_else(|| OpenBaoError::ServerName(name.to_owned()))?,
+            None => dialled,
+        };
         let http = builder.build().map_err(|error| OpenBaoError::Authority(fault(error)))?;
-        let base = format!("{}/v1/", url.as_str().trim_end_matches('/'));
+        let base = format!("{}/v1/", verified.as_str());
         Ok(Self { address: address.to_owned(), http, base })
     }
 
@@ -202,18 +200,4 @@ pub(crate) async fn whole(response: Response) -> Result<Answer, reqwest::Error> 
 pub(crate) fn answer(status: u16, text: &str) -> Answer {
     let body = serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({ "errors": [text] }));
     Answer { status, date: None, body }
-}
-
-/// Dials this host, whatever name is to be verified. Asked anew for each connection, since pods move.
-struct Instead(String);
-
-impl Resolve for Instead {
-    fn resolve(&self, _: Name) -> Resolving {
-        let host = self.0.clone();
-        Box::pin(async move {
-            // Port 0 stands for the URL's own.
-            let found: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
 }

@@ -135,6 +135,18 @@ pub(crate) fn told(error: &dyn Error) -> String {
     text
 }
 
+/// The error of this type among the causes of another.
+pub(crate) fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 /// Logs the Report, and writes it where the operator reads it. A file that cannot be written changes nothing about what
 /// was done: the exit code still tells.
 pub(crate) fn leave(report: &Report, file: &Path) {

@@ -1,5 +1,6 @@
 //! The object store: credentials out of mounted files, and a client that goes nowhere else.
 
+use crate::dial::Guard;
 use crate::pem;
 use crate::report::{Fault, told};
 use crate::steps;
@@ -9,12 +10,12 @@ use api::task::Task;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
-use reqwest::{Certificate, redirect};
+use reqwest::Client;
+use rules::address::{Address, Door};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
-use url::{Host, Url};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -40,10 +41,12 @@ pub(crate) enum StorageError {
     NoSecret,
     #[error("The Secret has no usable key {key}: {fault}. Add it to the Secret, then create a new request.")]
     SecretKey { key: &'static str, fault: String },
+    #[error("The endpoint {endpoint:?} {why}. Create a new request with the URL of the store.")]
+    Endpoint { endpoint: String, why: String },
     #[error(
-        "The endpoint {0:?} is not an http or https URL with a host. Create a new request with the URL of the store."
+        "The bucket {0:?} cannot stand in front of the host of the endpoint. Create a new request with usePathStyle: true, or with the name of the bucket."
     )]
-    Endpoint(String),
+    Bucket(String),
     #[error(
         "No client for the store could be made: {0}. If the store's certificate is not from a public authority, put the authority's into key caCert of the Secret."
     )]
@@ -53,7 +56,9 @@ pub(crate) enum StorageError {
 impl Fault for StorageError {
     fn reason(&self) -> Reason {
         match self {
-            Self::Provider(_) | Self::NoBucket | Self::Endpoint(_) => Reason::SpecRefused,
+            Self::Provider(_) | Self::NoBucket | Self::Bucket(_) | Self::Endpoint { .. } => {
+                Reason::SpecRefused
+            }
             Self::NoSecret | Self::SecretKey { .. } => Reason::StorageDenied,
             Self::Client(_) => Reason::StorageUnreachable,
         }
@@ -62,9 +67,9 @@ impl Fault for StorageError {
     fn field(&self) -> Option<String> {
         let field = match self {
             Self::Provider(_) => "provider",
-            Self::NoBucket => "bucket",
+            Self::NoBucket | Self::Bucket(_) => "bucket",
             Self::NoSecret | Self::SecretKey { .. } => "credentialsSecretRef",
-            Self::Endpoint(_) | Self::Client(_) => "endpoint",
+            Self::Endpoint { .. } | Self::Client(_) => "endpoint",
         };
         Some(format!("spec.source.target.{field}"))
     }
@@ -81,8 +86,8 @@ impl Fault for StorageError {
     }
 }
 
-/// A client for the bucket of the target, with the credentials in `folder`.
-pub(crate) fn open(target: &StorageTarget, folder: &Path) -> Result<AmazonS3, StorageError> {
+/// A client for the bucket of the target, with the credentials in `folder`, that dials what `guard` lets it.
+pub(crate) fn open(target: &StorageTarget, folder: &Path, guard: &Guard) -> Result<AmazonS3, StorageError> {
     if target.provider != "s3" {
         return Err(StorageError::Provider(target.provider.clone()));
     }
@@ -91,15 +96,9 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path) -> Result<AmazonS3, St
         return Err(StorageError::NoSecret);
     }
     let secret = MountedSecret(folder.to_owned());
-    let region = secret.optional("region")?.unwrap_or_else(|| target.region.clone());
-    let endpoint = target.endpoint.as_deref().map(parse_endpoint).transpose()?;
-    let plaintext = endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
-    let certificates = secret
-        .optional("caCert")?
-        .map(|pem| pem::authorities(&pem))
-        .transpose()
-        .map_err(|fault| StorageError::SecretKey { key: "caCert", fault })?
-        .unwrap_or_default();
+    let region = region(target, &secret)?;
+    let place = Place::find(target, bucket, &region)?;
+    let client = client(target, &place.address, &secret, guard)?;
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region)
@@ -110,17 +109,90 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path) -> Result<AmazonS3, St
             max_retries: RETRIES,
             retry_timeout: RETRY,
         })
-        .with_client_options(ClientOptions::new().with_allow_http(plaintext))
-        .with_http_connector(Connector { plaintext, insecure: target.insecure_skip_verify, certificates });
+        .with_client_options(ClientOptions::new().with_allow_http(place.address.is_plaintext()))
+        .with_virtual_hosted_style_request(place.virtual_hosted)
+        .with_endpoint(place.address.as_str())
+        .with_http_connector(Connector(client));
     if let Some(token) = secret.optional("sessionToken")? {
         builder = builder.with_token(token);
     }
-    let virtual_hosted = !target.use_path_style && endpoint.as_ref().is_none_or(has_name);
-    builder = builder.with_virtual_hosted_style_request(virtual_hosted);
-    if let Some(endpoint) = endpoint {
-        let endpoint = if virtual_hosted { with_bucket(endpoint, bucket)? } else { endpoint };
-        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
+    builder.build().map_err(|error| StorageError::Client(told(&error)))
+}
+
+/// The region of the target, unless the Secret has one, which no admission has seen.
+fn region(target: &StorageTarget, secret: &MountedSecret) -> Result<String, StorageError> {
+    let Some(region) = secret.optional("region")? else { return Ok(target.region.clone()) };
+    if rules::is_region(&region) {
+        return Ok(region);
     }
+    let fault = "it is not letters, digits and dashes such as eu-central-1".to_owned();
+    Err(StorageError::SecretKey { key: "region", fault })
+}
+
+/// Where the requests for a bucket go.
+struct Place {
+    address: Address,
+    /// Whether the bucket is part of the host.
+    virtual_hosted: bool,
+}
+
+impl Place {
+    fn find(target: &StorageTarget, bucket: &str, region: &str) -> Result<Self, StorageError> {
+        let endpoint = target.endpoint.clone().unwrap_or_else(|| amazon(region));
+        let address = Address::parse(&endpoint)
+            .map_err(|error| StorageError::Endpoint { endpoint, why: error.to_string() })?;
+        // No bucket stands in front of an address.
+        if target.use_path_style || address.literal().is_some() {
+            return Ok(Self { address, virtual_hosted: false });
+        }
+        let named = address.with_name(&format!("{bucket}.{}", address.host()));
+        let address = named.ok_or_else(|| StorageError::Bucket(bucket.to_owned()))?;
+        Ok(Self { address, virtual_hosted: true })
+    }
+}
+
+/// Amazon's own endpoint of a region, in the domain of its partition.
+fn amazon(region: &str) -> String {
+    let domain = match region.split('-').collect::<Vec<_>>()[..] {
+        ["cn", ..] => "amazonaws.com.cn",
+        ["eusc", ..] => "amazonaws.eu",
+        ["us", "iso", ..] => "c2s.ic.gov",
+        ["us", "isob", ..] => "sc2s.sgov.gov",
+        ["us", "isof", ..] => "csp.hci.ic.gov",
+        ["eu", "isoe", ..] => "cloud.adc-e.uk",
+        _ => "amazonaws.com",
+    };
+    format!("https://s3.{region}.{domain}")
+}
+
+/// The HTTP client for this address alone: no limit for a whole answer but one for each stall.
+fn client(
+    target: &StorageTarget,
+    address: &Address,
+    secret: &MountedSecret,
+    guard: &Guard,
+) -> Result<Client, StorageError> {
+    let certificates = secret
+        .optional("caCert")?
+        .map(|pem| pem::authorities(&pem))
+        .transpose()
+        .map_err(|fault| StorageError::SecretKey { key: "caCert", fault })?
+        .unwrap_or_default();
+    let guarded = guard.client(address, Door::Storage).map_err(|denied| StorageError::Endpoint {
+        endpoint: address.as_str().to_owned(),
+        why: denied.to_string(),
+    })?;
+    let builder = guarded
+        .connect_timeout(CONNECT)
+        .read_timeout(STALL)
+        .https_only(!address.is_plaintext())
+        .tls_danger_accept_invalid_certs(target.insecure_skip_verify);
+    let builder = if address.is_plaintext() {
+        // Without TLS no certificate is looked at, so none of the system have to be there.
+        builder.tls_certs_only([])
+    } else {
+        builder.tls_certs_merge(certificates)
+    };
     builder.build().map_err(|error| StorageError::Client(told(&error)))
 }
 
@@ -145,55 +217,13 @@ impl MountedSecret {
     }
 }
 
-fn parse_endpoint(text: &str) -> Result<Url, StorageError> {
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| StorageError::Endpoint(text.to_owned()))
-}
-
-/// Whether a bucket can stand in front of the host: not in front of an address.
-fn has_name(endpoint: &Url) -> bool {
-    matches!(endpoint.host(), Some(Host::Domain(_)))
-}
-
-fn with_bucket(mut endpoint: Url, bucket: &str) -> Result<Url, StorageError> {
-    let host = format!("{bucket}.{}", endpoint.host_str().unwrap_or_default());
-    match endpoint.set_host(Some(&host)) {
-        Ok(()) => Ok(endpoint),
-        Err(_) => Err(StorageError::Endpoint(host)),
-    }
-}
-
-/// Makes the HTTP clients of the store: no redirects, no proxy, no limit for a whole answer but one for each stall.
+/// The one HTTP client that the store is given.
 #[derive(Debug)]
-struct Connector {
-    plaintext: bool,
-    insecure: bool,
-    certificates: Vec<Certificate>,
-}
+struct Connector(Client);
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        // Ranges of one connection of HTTP/2 would wait for each other.
-        let builder = reqwest::Client::builder()
-            .http1_only()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT)
-            .read_timeout(STALL)
-            .https_only(!self.plaintext)
-            .tls_danger_accept_invalid_certs(self.insecure);
-        let builder = if self.plaintext {
-            // Without TLS no certificate is looked at, so none of the system have to be there.
-            builder.tls_certs_only([])
-        } else {
-            builder.tls_certs_merge(self.certificates.clone())
-        };
-        let client = builder
-            .build()
-            .map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
-        Ok(HttpClient::new(client))
+        Ok(HttpClient::new(self.0.clone()))
     }
 }
 

@@ -5,6 +5,7 @@ mod bao;
 pub(crate) use bao::{Bao, OTHER_KEYS, answer_once, node};
 
 use crate::args::Args;
+use crate::dial::Guard;
 use api::StorageTarget;
 use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
 use clap::Parser;
@@ -107,7 +108,21 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: 
 
 /// What a pod with this Task is told.
 pub(crate) fn args(mounts: &Path, task: &str) -> Args {
-    Args::parse_from(["executor", "--mounts", mounts.to_str().unwrap(), "--task", task])
+    let mounts = mounts.to_str().unwrap();
+    Args::parse_from([
+        "executor",
+        "--mounts",
+        mounts,
+        "--task",
+        task,
+        "--storage-allow-cidrs",
+        "127.0.0.0/8,::1/128",
+    ])
+}
+
+/// What a pod may dial where everything is on loopback.
+pub(crate) fn guard() -> Guard {
+    Guard::of(&args(Path::new("/nowhere"), ""))
 }
 
 /// A Task for the object `a.snap`.

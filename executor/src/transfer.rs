@@ -1,7 +1,8 @@
 //! Reads one object whole, in ranges, and only the one that it was at the beginning.
 
+use crate::dial::Diverted;
 use crate::progress::Progress;
-use crate::report::{Fault, told};
+use crate::report::{Fault, cause, told};
 use crate::steps;
 use api::conditions::Reason;
 use api::task::{Pinned, Task};
@@ -62,6 +63,8 @@ pub(crate) enum TransferError {
         "The object has {size} bytes and was not read in {seconds} s, which is 10 min and 5 MiB/s. See why the store is slow, then create a new request."
     )]
     Slow { size: u64, seconds: u64 },
+    #[error("Nothing was sent to the store: {0}. Create a new request with the endpoint of the store.")]
+    Diverted(String),
     #[error(
         "The certificate of the store is not trusted: {0}. Put the PEM of its authority into key caCert of the Secret, then create a new request."
     )]
@@ -102,6 +105,7 @@ impl Fault for TransferError {
             Self::Elsewhere(_) | Self::NoEtag | Self::Slow { .. } | Self::Untrusted(_) | Self::Store(_) => {
                 Reason::StorageUnreachable
             }
+            Self::Diverted(_) => Reason::SpecRefused,
             Self::Staging(_) => Reason::JobFailed,
             Self::Manifest { .. } => Reason::ManifestMismatch,
         }
@@ -120,7 +124,7 @@ impl Fault for TransferError {
             Self::NoBucket => "target.bucket",
             Self::Denied(_) | Self::Untrusted(_) => "target.credentialsSecretRef",
             Self::Elsewhere(_) => "target.region",
-            Self::NoEtag | Self::Slow { .. } | Self::Store(_) => "target.endpoint",
+            Self::NoEtag | Self::Slow { .. } | Self::Diverted(_) | Self::Store(_) => "target.endpoint",
             Self::Staging(_) => return None,
         };
         Some(format!("spec.source.{field}"))
@@ -139,9 +143,12 @@ impl Fault for TransferError {
             Self::Denied(_) | Self::Untrusted(_) => steps::store_secret(task),
             Self::OtherDigest { .. } => steps::print(task, &task.key, " | sha256sum"),
             Self::Manifest { key, .. } => steps::print(task, key, ""),
-            Self::Elsewhere(_) | Self::NoEtag | Self::Slow { .. } | Self::Store(_) | Self::Staging(_) => {
-                steps::new_request(task, self.field().as_deref())
-            }
+            Self::Elsewhere(_)
+            | Self::NoEtag
+            | Self::Slow { .. }
+            | Self::Diverted(_)
+            | Self::Store(_)
+            | Self::Staging(_) => steps::new_request(task, self.field().as_deref()),
         }
     }
 }
@@ -315,6 +322,9 @@ impl Reader {
 
     /// What an error of the store means for the request. S3 names the cause in an XML body.
     fn fault(&self, error: &Error) -> TransferError {
+        if let Some(diverted) = cause::<Diverted>(error) {
+            return TransferError::Diverted(diverted.to_string());
+        }
         let text = told(error);
         let code =
             text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);

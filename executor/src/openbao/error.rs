@@ -10,9 +10,13 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub(crate) enum OpenBaoError {
     #[error(
-        "{0:?} is not the URL of a server. Correct spec.connection.addresses of the OpenBaoCluster, then create a new request."
+        "The address {address:?} of a server {why}. Correct spec.connection.addresses of the OpenBaoCluster, then create a new request."
     )]
-    Address(String),
+    Address { address: String, why: String },
+    #[error(
+        "{0:?} is not a host name. Correct spec.connection.tlsServerName of the OpenBaoCluster, then create a new request."
+    )]
+    ServerName(String),
     #[error(
         "The CA of the servers cannot be used: {0}. See that the CA Secret of the OpenBaoCluster has it, then create a new request."
     )]
@@ -88,9 +92,11 @@ impl OpenBaoError {
 impl Fault for OpenBaoError {
     fn reason(&self) -> Reason {
         match self {
-            Self::Address(_) | Self::Authority(_) | Self::Unreachable { .. } | Self::Answer { .. } => {
-                Reason::ServerUnreachable
-            }
+            Self::Address { .. }
+            | Self::ServerName(_)
+            | Self::Authority(_)
+            | Self::Unreachable { .. }
+            | Self::Answer { .. } => Reason::ServerUnreachable,
             Self::Sealed { .. } | Self::Uninitialised { .. } => Reason::ServerSealed,
             Self::NoLeader(_) => Reason::NoLeader,
             Self::Behind { .. } => Reason::IndexLag,
@@ -138,7 +144,7 @@ impl Fault for OpenBaoError {
             Self::NoLeader(_) => "bao operator raft list-peers".to_owned(),
             Self::Behind { .. } => "bao operator raft autopilot state".to_owned(),
             Self::ReadTimeout { setting, .. } => steps::read_timeout(setting),
-            Self::Address(_) | Self::Authority(_) => {
+            Self::Address { .. } | Self::ServerName(_) | Self::Authority(_) => {
                 format!("{} get openbaocluster --output=yaml", steps::kubectl(task))
             }
             Self::Login { mount, role, .. } => format!("bao read auth/{mount}/role/{role}"),

@@ -1,6 +1,7 @@
 //! The way to the leader: every server asked, one login, and whether it may restore.
 
 use crate::args::Args;
+use crate::dial::Guard;
 use crate::openbao::{Cluster, Leader, Node, OpenBaoError, Seal, Session, elect};
 use crate::report::{Fault, Findings};
 use crate::steps;
@@ -23,7 +24,7 @@ pub(super) struct Access {
 
 /// Finds the leader and logs in; everything that stands in the way comes back.
 pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> {
-    let cluster = Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"))
+    let cluster = Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"), &Guard::of(args))
         .map_err(|error| not_asked(task, &[error]))?;
     let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(task, &errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };

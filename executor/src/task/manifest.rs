@@ -1,6 +1,7 @@
 //! What a backup wrote about its snapshot, held against the snapshot and against the cluster.
 
 use crate::args::Args;
+use crate::dial::Guard;
 use crate::openbao::Leader;
 use crate::report::Findings;
 use crate::steps;
@@ -17,7 +18,7 @@ const MOST: u64 = 64 * 1024;
 /// The manifest of the snapshot, if there is one, and whether it speaks of this snapshot.
 pub(super) async fn read(task: &Task, args: &Args, summary: &Summary) -> (Findings, Option<Manifest>) {
     let stage = ConditionType::SnapshotVerified;
-    let store = match storage::open(&task.target, &args.mounts.join("storage")) {
+    let store = match storage::open(&task.target, &args.mounts.join("storage"), &Guard::of(args)) {
         Ok(store) => store,
         Err(error) => return (Findings::of(task, stage, &error), None),
     };

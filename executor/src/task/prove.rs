@@ -3,6 +3,7 @@
 use super::conclude::{Done, conclude};
 use super::work;
 use crate::args::Args;
+use crate::dial::Guard;
 use crate::openbao::Cluster;
 use crate::progress::Progress;
 use crate::prove::{Claim, End, prove};
@@ -26,7 +27,7 @@ async fn find_out(task: &Task, args: &Args, longest: Duration) -> Report {
     let Some(Proof { marker, nothing_on_its_way }) = &task.proof else {
         return unknown("The Task does not say what is to be proved.");
     };
-    let cluster = match Cluster::open(&task.cluster, &args.mounts.join("openbao-ca")) {
+    let cluster = match Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"), &Guard::of(args)) {
         Ok(cluster) => cluster,
         Err(error) => return unknown(&error.to_string()),
     };

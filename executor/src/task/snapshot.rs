@@ -1,6 +1,7 @@
 //! The object of the Task: read to its last byte, and held against what is asked for.
 
 use crate::args::Args;
+use crate::dial::Guard;
 use crate::progress::Progress;
 use crate::report::Findings;
 use crate::storage;
@@ -23,7 +24,7 @@ pub(super) async fn read(
     copy: impl Write,
 ) -> (Findings, Option<Summary>) {
     let stage = ConditionType::SnapshotVerified;
-    let store = match storage::open(&task.target, &args.mounts.join("storage")) {
+    let store = match storage::open(&task.target, &args.mounts.join("storage"), &Guard::of(args)) {
         Ok(store) => store,
         Err(error) => return (Findings::of(task, stage, &error), None),
     };

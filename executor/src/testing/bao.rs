@@ -1,6 +1,7 @@
 //! A server that answers as OpenBao does, with a clock of its own.
 
 use crate::openbao::{Cluster, Node};
+use crate::testing::guard;
 use api::task::Servers;
 use axum::Router;
 use axum::body::Bytes;
@@ -182,7 +183,7 @@ fn cluster(addresses: &[String]) -> Cluster {
     let folder = tempfile::tempdir().unwrap();
     let authority = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap().cert.pem();
     std::fs::write(folder.path().join("ca.crt"), authority).unwrap();
-    Cluster::open(&servers, folder.path()).unwrap()
+    Cluster::open(&servers, folder.path(), &guard()).unwrap()
 }
 
 /// The server at this address.

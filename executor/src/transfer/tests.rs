@@ -1,6 +1,6 @@
 use super::*;
 use crate::storage::open;
-use crate::testing::{SNAPSHOT, Store};
+use crate::testing::{SNAPSHOT, Store, guard};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use std::io::sink;
@@ -9,7 +9,7 @@ use std::io::sink;
 const PACE: Pace = Pace { part: 1024, concurrency: 3 };
 
 fn client(store: &Store) -> Arc<dyn ObjectStore> {
-    Arc::new(open(&store.target, &store.secrets()).unwrap())
+    Arc::new(open(&store.target, &store.secrets(), &guard()).unwrap())
 }
 
 async fn verified(store: &Store, key: &str) -> Result<(Pinned, Summary), TransferError> {

@@ -32,6 +32,8 @@ pub const OUTCOME: &str = "openbao.org/outcome";
 pub const AGAIN: &str = "openbao.org/again";
 /// Annotation of a cluster that triggers a backup whenever its value changes.
 pub const TRIGGER_BACKUP: &str = "openbao.org/trigger-backup";
+/// Environment variable of the executor with the networks that stores may be in, comma separated.
+pub const STORAGE_ALLOW_CIDRS: &str = "STORAGE_ALLOW_CIDRS";
 /// The one container of our Jobs.
 pub const CONTAINER: &str = "executor";
 

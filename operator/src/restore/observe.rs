@@ -57,6 +57,7 @@ pub(super) async fn look(
     let (rival, rival_ticket) = reader.rival(cluster.as_ref(), &uid).await?;
     let seen = Observed {
         judgement: judgement(&raw, &request, namespace, networks),
+        storage_allow_cidrs: networks.to_string(),
         namespace_terminating: home.is_none_or(|home| home.metadata.deletion_timestamp.is_some()),
         request,
         cluster,

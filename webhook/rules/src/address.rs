@@ -2,16 +2,20 @@
 //! asks [`Networks`] again about each address that a name turns out to have.
 
 mod class;
+mod embedded;
 mod networks;
 
 pub use class::Class;
-pub use networks::{Networks, NetworksError};
+pub use networks::{Denied, Door, Networks, NetworksError};
 
 use std::net::IpAddr;
 use url::{Host, Url};
 
 /// Longest address.
 const BYTES: usize = 2048;
+/// Longest host, and longest label of one (RFC 1035).
+const HOST_BYTES: usize = 253;
+const LABEL_BYTES: usize = 63;
 
 /// End of the name of a Service, which every pod's resolver completes.
 const SERVICE: &str = ".svc";
@@ -91,11 +95,13 @@ impl Address {
         let host = self.0.host_str().unwrap_or_default();
         let label = |label: &str| {
             let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
-            !label.is_empty() && label.chars().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+            (1..=LABEL_BYTES).contains(&label.len())
+                && label.chars().all(inner)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
         };
-        if matches!(self.0.host(), None | Some(Host::Domain(_)))
-            && !host.trim_end_matches('.').split('.').all(label)
-        {
+        let is_name = matches!(self.0.host(), None | Some(Host::Domain(_)));
+        if is_name && !(host.len() <= HOST_BYTES && host.trim_end_matches('.').split('.').all(label)) {
             return Err(AddressError::Host);
         }
         // Behind the last bracket or in front of the only colon: `[::1]:80`, `host:80`.
@@ -103,6 +109,36 @@ impl Address {
         let (written, _) = authority.split_at(name_end.unwrap_or(authority.len()));
         let own = host.trim_end_matches('.');
         if written.eq_ignore_ascii_case(own) { Ok(()) } else { Err(AddressError::Spelling(own.to_owned())) }
+    }
+
+    /// The same scheme and port with another host, which has to be a name: also as a URL would have it, and so no address
+    /// in disguise. Names of buckets have underscores.
+    #[must_use]
+    pub fn with_name(&self, name: &str) -> Option<Self> {
+        let inner = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let label = |label: &str| !label.is_empty() && label.chars().all(inner);
+        let mut url = self.0.clone();
+        url.set_host(Some(name)).ok()?;
+        let is_name = name.split('.').all(label) && matches!(url.host(), Some(Host::Domain(_)));
+        is_name.then_some(Self(url))
+    }
+
+    /// Scheme, host and port, without a slash at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// The host as resolvers take it: without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default().trim_matches(['[', ']'])
+    }
+
+    /// The port that is dialled.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
     }
 
     /// Whether it is not encrypted.

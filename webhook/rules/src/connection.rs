@@ -3,6 +3,7 @@
 use crate::text::{is_blank, is_subdomain, shown};
 use crate::verdict::{Found, Reason, found, found_if};
 use api::Connection;
+use url::Host;
 
 /// A server that is asked twice would count as two where all of them have to agree.
 pub(crate) fn twice(connection: &Connection) -> Vec<Found> {
@@ -14,6 +15,11 @@ pub(crate) fn twice(connection: &Connection) -> Vec<Found> {
     again.map(|n| found(format!("addresses[{n}]"), Reason::Invalid, message)).collect()
 }
 
+/// An address in any spelling is none: a client would dial it in place of the server's.
+fn is_server_name(name: &str) -> bool {
+    is_subdomain(&name.to_ascii_lowercase()) && matches!(Host::parse(name), Ok(Host::Domain(_)))
+}
+
 pub(crate) fn server_name(connection: &Connection) -> Vec<Found> {
     let name = connection.tls_server_name.as_deref().filter(|name| !is_blank(name));
     let Some(name) = name else { return Vec::new() };
@@ -21,5 +27,5 @@ pub(crate) fn server_name(connection: &Connection) -> Vec<Found> {
         "{} is not a host name: give one that the certificates of the servers carry, or leave it out",
         shown(name, 63)
     );
-    found_if(!is_subdomain(&name.to_ascii_lowercase()), "tlsServerName", Reason::Invalid, &message)
+    found_if(!is_server_name(name), "tlsServerName", Reason::Invalid, &message)
 }

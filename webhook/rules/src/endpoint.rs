@@ -1,7 +1,7 @@
 //! Laws of addresses that credentials are sent to: the endpoint of a store, and those of the servers.
 
-use crate::address;
-use crate::look::{Address, Door};
+use crate::address::{self, Door};
+use crate::look::Address;
 use crate::text::is_blank;
 use crate::verdict::{Found, Reason, found, found_if};
 
@@ -33,22 +33,7 @@ pub(crate) fn service(address: &Address<'_>) -> Vec<Found> {
 }
 
 pub(crate) fn class(address: &Address<'_>) -> Vec<Found> {
-    let Some(parsed) = parsed(address).filter(|it| !address.networks.admits_unresolved(it, address.door))
-    else {
-        return Vec::new();
-    };
-    let message = match parsed.class() {
-        address::Class::Ordinary => {
-            "is none of the networks that storage.allowCIDRs of the installation lists: use one that is, or have an \
-             administrator add it"
-                .to_owned()
-        }
-        address::Class::Loopback => format!(
-            "is {}, which no Job may call unless storage.allowCIDRs of the installation lists it: give the address that \
-             others reach it by",
-            address::Class::Loopback.name()
-        ),
-        class => format!("is {}, which no Job may ever call: give the address of the store or server", class.name()),
-    };
-    vec![found("", Reason::Forbidden, message)]
+    let parsed = parsed(address);
+    let denied = parsed.and_then(|it| address.networks.judge_unresolved(&it, address.door).err());
+    denied.map(|denied| found("", Reason::Forbidden, denied.to_string())).into_iter().collect()
 }

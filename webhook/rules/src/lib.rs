@@ -8,6 +8,7 @@ mod change;
 mod connection;
 mod defaults;
 mod endpoint;
+pub mod google;
 mod login;
 mod look;
 mod names;
@@ -23,6 +24,7 @@ mod text;
 mod verdict;
 
 pub use defaults::{Addition, Installation, defaults, stored};
+pub use store::is_region;
 pub use subject::{Kind, Subject};
 pub use table::{RULES, Rule, Weight, judge};
 pub use verdict::{Finding, Reason, Verdict};

@@ -1,8 +1,9 @@
 //! What rules look at: a part of an object, parsed, and where it stands.
 
+use crate::address::{Door, Networks};
+use crate::part;
 use crate::subject::Subject;
 use crate::verdict::Found;
-use crate::{address::Networks, part};
 use api::{BackupSpec, Connection, OpenBaoRestoreSpec, StorageTarget};
 use serde_json::Value;
 
@@ -77,15 +78,6 @@ pub(crate) struct Address<'a> {
     pub(crate) text: &'a str,
     pub(crate) networks: &'a Networks,
     pub(crate) door: Door,
-}
-
-/// Who is behind an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
-    /// An object store.
-    Storage,
-    /// A server of OpenBao.
-    Server,
 }
 
 impl Look {

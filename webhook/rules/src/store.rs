@@ -5,6 +5,7 @@ use crate::request::tricks;
 use crate::text::{is_blank, shown};
 use crate::verdict::{Found, Reason, found, found_if};
 use api::StorageTarget;
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 const PROVIDERS: [&str; 3] = ["s3", "gcs", "azure"];
@@ -71,9 +72,9 @@ pub(crate) fn bucket(target: &StorageTarget) -> Vec<Found> {
     }
 }
 
-/// Of S3 and of Google: the union of what both ever allowed.
+/// Of S3 and of Google: the union of what both ever allowed. Neither allows what looks like an address.
 fn is_bucket(name: &str) -> bool {
-    is_word(name, 3..=222, alphanumeric, "-_.") && !name.contains("..")
+    is_word(name, 3..=222, alphanumeric, "-_.") && !name.contains("..") && name.parse::<Ipv4Addr>().is_err()
 }
 
 fn is_container(name: &str) -> bool {
@@ -82,14 +83,20 @@ fn is_container(name: &str) -> bool {
         && !name.contains("--")
 }
 
-/// The region is a label of the host `s3.<region>.amazonaws.com`.
+/// Whether a text can be a region: it becomes a label of the host `s3.<region>.amazonaws.com`, so it is letters, digits
+/// and dashes. For whoever reads one elsewhere than in a target.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    is_word(text, 1..=63, alphanumeric, "-")
+}
+
 pub(crate) fn region(target: &StorageTarget) -> Vec<Found> {
     let region = target.region.as_str();
     let message = format!(
         "{} is not a region: give letters, digits and dashes such as eu-central-1, or leave it out for us-east-1",
         shown(region, 63)
     );
-    let fits = is_blank(region) || is_word(region, 1..=63, alphanumeric, "-");
+    let fits = is_blank(region) || is_region(region);
     found_if(!fits, "region", Reason::Invalid, &message)
 }
 

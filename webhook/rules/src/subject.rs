@@ -1,8 +1,8 @@
 //! What a verdict depends on: the object, the one before, their namespace, and the networks of the installation.
 
-use crate::address::Networks;
+use crate::address::{Door, Networks};
 use crate::change::same;
-use crate::look::{Address, Door, Initialisation, Login, Request, Secret};
+use crate::look::{Address, Initialisation, Login, Request, Secret};
 use crate::part::Part;
 use crate::schema;
 use api::{BackupSpec, Connection, OpenBaoRestoreSpec, SecretReference, StorageTarget, TokenReference};

@@ -138,6 +138,8 @@ mod tests {
         assert!(env.iter().any(
             |env| env["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.annotations['openbao.org/task']"
         ));
+        let networks = json!({"name": "STORAGE_ALLOW_CIDRS", "value": "10.0.0.0/8"});
+        assert!(env.contains(&networks), "{env:?}");
     }
 
     #[test]

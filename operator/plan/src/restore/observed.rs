@@ -17,6 +17,8 @@ pub struct Observed {
     pub request: OpenBaoRestore,
     /// What the rules of admission have against it, if anything.
     pub judgement: Option<String>,
+    /// The networks that the installation lets stores be in, comma separated.
+    pub storage_allow_cidrs: String,
     /// Whether its namespace is going away.
     pub namespace_terminating: bool,
     /// The cluster it names, if it exists.

@@ -75,6 +75,11 @@ pub(super) fn spec(
             env: Some(vec![
                 field("TASK", &format!("metadata.annotations['{}']", names::TASK)),
                 field("POD_UID", "metadata.uid"),
+                EnvVar {
+                    name: names::STORAGE_ALLOW_CIDRS.to_owned(),
+                    value: Some(seen.storage_allow_cidrs.clone()),
+                    value_from: None,
+                },
             ]),
             resources: Some(resources(&request.source.target, staging)),
             security_context: Some(restricted()),

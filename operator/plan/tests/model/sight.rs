@@ -121,6 +121,7 @@ impl Sight {
         let told = self.quiet && self.claimant_ended.is_none();
         Observed {
             judgement: None,
+            storage_allow_cidrs: String::new(),
             namespace_terminating: self.terminating,
             cluster: Some(self.cluster(&request)),
             check: SeenRun {

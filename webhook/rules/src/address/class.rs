@@ -1,5 +1,6 @@
 //! Classes of addresses.
 
+use super::embedded;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What kind of address it is, as far as that decides who may call it.
@@ -9,57 +10,65 @@ pub enum Class {
     Ordinary,
     /// The machine itself.
     Loopback,
+    /// Reserved (240.0.0.0/4), which some networks use all the same.
+    Reserved,
     /// One link, and with it the metadata services of most clouds.
     LinkLocal,
     /// A metadata or wire service of a cloud outside the link-local ranges.
     Metadata,
     /// Many machines.
     Multicast,
-    /// No machine: the unspecified address, and ranges that nobody may use.
+    /// No machine: the unspecified address, its range, and the broadcast address.
     Unspecified,
     /// The API server.
     ApiServer,
 }
 
-/// Metadata and wire services: Alibaba, Azure, Oracle; AWS and Google by IPv6.
-const METADATA: [IpAddr; 5] = [
+/// Metadata and wire services: Alibaba, Azure, Oracle; by IPv6 Google, Oracle, Scaleway, Akamai, Alibaba.
+const METADATA: [IpAddr; 8] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
     IpAddr::V4(Ipv4Addr::new(192, 0, 0, 192)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200)),
 ];
 
 /// The same by name.
 const METADATA_NAMES: [&str; 5] =
     ["metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"];
 
+/// What hosts files call the machine itself, beside `localhost` and all below it.
+const LOOPBACK_NAMES: [&str; 4] = ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"];
+
 /// The Service of the API server, as far as a resolver completes it.
 const API_SERVER_NAMES: [&str; 4] =
     ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
 
 impl Class {
-    /// The class of an IP address. One that carries another inside, as mapped and translated ones do, has the class of
-    /// that.
+    /// The class of an IP address. One that carries another inside, as mapped and translated ones do, has the worse
+    /// class of the two.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
-        if METADATA.contains(&address) {
-            return Self::Metadata;
-        }
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
             IpAddr::V6(address) => {
-                embedded(address).map_or_else(|| Self::of_v6(address), |it| Self::of(it.into()))
+                let inside = embedded::all(address).into_iter().map(Self::of_v4);
+                inside.fold(Self::of_v6(address), Self::worse)
             }
         }
     }
 
     fn of_v4(address: Ipv4Addr) -> Self {
         match address.octets() {
+            _ if METADATA.contains(&address.into()) => Self::Metadata,
             [127, ..] => Self::Loopback,
             [169, 254, ..] => Self::LinkLocal,
             [224..=239, ..] => Self::Multicast,
-            [0 | 240..=255, ..] => Self::Unspecified,
+            [0, ..] | [255, 255, 255, 255] => Self::Unspecified,
+            [240..=255, ..] => Self::Reserved,
             _ => Self::Ordinary,
         }
     }
@@ -68,6 +77,9 @@ impl Class {
         match address {
             Ipv6Addr::LOCALHOST => Self::Loopback,
             Ipv6Addr::UNSPECIFIED => Self::Unspecified,
+            _ if METADATA.contains(&address.into()) => Self::Metadata,
+            // AWS keeps all services of a link in it.
+            _ if address.segments().starts_with(&[0xfd00, 0xec2]) => Self::Metadata,
             _ if address.is_unicast_link_local() => Self::LinkLocal,
             _ if address.is_multicast() => Self::Multicast,
             _ => Self::Ordinary,
@@ -79,11 +91,20 @@ impl Class {
     pub fn of_name(name: &str) -> Self {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         match name.as_str() {
-            name if name == "localhost" || name.ends_with(".localhost") => Self::Loopback,
+            name if LOOPBACK_NAMES.contains(&name) || name.ends_with(".localhost") => Self::Loopback,
             name if METADATA_NAMES.contains(&name) => Self::Metadata,
             name if API_SERVER_NAMES.contains(&name) => Self::ApiServer,
             _ => Self::Ordinary,
         }
+    }
+
+    /// Whether an installation can admit it.
+    pub(super) const fn can_be_listed(self) -> bool {
+        matches!(self, Self::Ordinary | Self::Loopback | Self::Reserved)
+    }
+
+    fn worse(self, other: Self) -> Self {
+        if self == Self::Ordinary || self.can_be_listed() && !other.can_be_listed() { other } else { self }
     }
 
     /// What it is, in a sentence.
@@ -92,6 +113,7 @@ impl Class {
         match self {
             Self::Ordinary => "an ordinary address",
             Self::Loopback => "an address of the machine itself (loopback)",
+            Self::Reserved => "a reserved address",
             Self::LinkLocal => "a link-local address, where clouds keep their metadata service",
             Self::Metadata => "a metadata service of a cloud",
             Self::Multicast => "a multicast address",
@@ -99,21 +121,4 @@ impl Class {
             Self::ApiServer => "the API server",
         }
     }
-}
-
-/// The IPv4 address inside an IPv6 one: mapped, compatible, NAT64, 6to4, Teredo (which stores it inverted).
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    // They are their own, not those of 0.0.0.0 and 0.0.0.1.
-    if address.is_unspecified() || address.is_loopback() {
-        return None;
-    }
-    let (high, low) = match address.segments() {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x2002, high, low, ..] => (high, low),
-        [0x2001, 0, _, _, _, _, high, low] => (!high, !low),
-        _ => return None,
-    };
-    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-    Some(Ipv4Addr::new(a, b, c, d))
 }

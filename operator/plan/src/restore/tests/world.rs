@@ -98,6 +98,7 @@ impl World {
         let seen = Observed {
             request: request(),
             judgement: None,
+            storage_allow_cidrs: "10.0.0.0/8".to_owned(),
             namespace_terminating: false,
             cluster: Some(cluster()),
             check: Run::default(),
