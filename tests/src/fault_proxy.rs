@@ -3,6 +3,7 @@
 
 mod connection;
 mod head;
+mod road;
 mod stop;
 
 pub use stop::{Condition, Held, Point, Stopped};

@@ -2,8 +2,8 @@
 
 use super::Shared;
 use super::head::Head;
+use super::road::Road;
 use super::stop::{End, Order, Point, Where};
-use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -69,10 +69,21 @@ struct Stop(Option<Order>);
 
 impl Stop {
     async fn at(&mut self, point: Point) -> End {
-        match self.0.take_if(|order| matches!(order.at, Where::Post(at) if at == point)) {
+        match self.take(point) {
             Some(order) => order.hold().await,
             None => End::GoOn,
         }
+    }
+
+    /// The same, once the server has all that was sent.
+    async fn beyond(&mut self, road: Road, point: Point) -> anyhow::Result<End> {
+        let Some(order) = self.take(point) else { return Ok(End::GoOn) };
+        road.is_empty().await?;
+        Ok(order.hold().await)
+    }
+
+    fn take(&mut self, point: Point) -> Option<Order> {
+        self.0.take_if(|order| matches!(order.at, Where::Post(at) if at == point))
     }
 }
 
@@ -84,6 +95,7 @@ async fn pass(shared: &Shared, client: &mut Client, head: &Head, stop: &mut Stop
     }
     let (host, port) = &shared.server;
     let server = TcpStream::connect((host.as_str(), *port)).await?;
+    let road = Road::of(&server)?;
     let (mut from, mut to) = split(shared.connector.connect(shared.name.clone(), server).await?);
     let mut answer = Vec::new();
     let end = {
@@ -91,7 +103,7 @@ async fn pass(shared: &Shared, client: &mut Client, head: &Head, stop: &mut Stop
         tokio::select! {
             // It may answer before it has read all, and close without ado.
             _ = &mut answered => End::GoOn,
-            end = upload(client, &mut to, head, stop) => match end.unwrap_or(End::GoOn) {
+            end = upload(client, (&mut to, road), head, stop) => match end.unwrap_or(End::GoOn) {
                 End::GoOn | End::Cut => {
                     let _ = answered.await;
                     End::GoOn
@@ -124,10 +136,10 @@ fn leave(mut from: ReadHalf<ServerStream<TcpStream>>, to: WriteHalf<ServerStream
 
 async fn upload(
     client: &mut Client,
-    to: &mut WriteHalf<ServerStream<TcpStream>>,
+    (to, road): (&mut WriteHalf<ServerStream<TcpStream>>, Road),
     head: &Head,
     stop: &mut Stop,
-) -> io::Result<End> {
+) -> anyhow::Result<End> {
     to.write_all(&head.bytes).await?;
     let (half, last) = (head.length / 2, head.length.saturating_sub(CHECKSUM));
     let mut sent = 0;
@@ -137,7 +149,7 @@ async fn upload(
         let end = match point {
             // The client has ended, and the server is to know.
             _ if sent < upto => End::Cut,
-            Some(point) => stop.at(point).await,
+            Some(point) => stop.beyond(road, point).await?,
             None => End::GoOn,
         };
         if end == End::Cut {
