@@ -9,11 +9,16 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::{Certificate, ClientOptions, ObjectStoreExt, path::Path};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 const POLICY: &str = include_str!("../../deploy/examples/openbao-restore-policy.hcl");
 const ROLE: &str = include_str!("../../deploy/examples/openbao-restore-role.json");
 /// Role of a restore in OpenBao.
 const ROLE_NAME: &str = "openbao-operator-restore";
+
+/// An election takes seconds.
+const LEADS_WITHIN: Duration = Duration::from_secs(30);
 
 /// One cluster, and the store.
 pub struct Scenario<'a> {
@@ -47,8 +52,7 @@ impl<'a> Scenario<'a> {
         name: &str,
         openbao: OpenBao,
     ) -> anyhow::Result<Self> {
-        let authority = reqwest::Certificate::from_pem(&std::fs::read(&openbao.authority)?)?;
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build()?;
+        let http = http(&openbao)?.build()?;
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         let scenario = Self { cluster, openbao, namespace, name, http, store: store(cluster)? };
         scenario.set_up_openbao().await.context("the owner's side in OpenBao")?;
@@ -144,14 +148,32 @@ impl<'a> Scenario<'a> {
         answer["data"]["value"].as_str().map(str::to_owned).context("no value")
     }
 
-    /// Takes a snapshot.
+    /// Takes a snapshot, from the leader: that of a standby may be older than the last write, and one that has just been
+    /// started has none to give.
     ///
     /// # Errors
     /// When OpenBao refuses.
     pub async fn snapshot(&self) -> anyhow::Result<Vec<u8>> {
-        let url = format!("{}/v1/sys/storage/raft/snapshot", self.openbao.address);
-        let request = self.http.get(url).header("X-Vault-Token", &self.openbao.root_token);
+        let leader = async || self.leader().await.ok();
+        let (http, address) = self.cluster.eventually("a leader", LEADS_WITHIN, leader).await;
+        let url = format!("{address}/v1/sys/storage/raft/snapshot");
+        let request = http.get(url).header("X-Vault-Token", &self.openbao.root_token);
         Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
+    /// Who leads, and a client that finds it: a pod's name is known to the cluster only.
+    async fn leader(&self) -> anyhow::Result<(reqwest::Client, String)> {
+        let told = self.bao(Method::GET, "sys/leader", Value::Null).await?;
+        let address = told["leader_address"].as_str().context("no leader")?;
+        let url = reqwest::Url::parse(address)?;
+        let host = url.host_str().context("no host")?;
+        let mut http = http(&self.openbao)?;
+        if let Some((pod, _)) = host.strip_suffix(".svc").and_then(|name| name.split_once('.')) {
+            let query = ["get", "pod", pod, "-n", NAMESPACE, "-o", "jsonpath={.status.podIP}"];
+            let ip = self.cluster.kubectl(&query, None).stdout.parse()?;
+            http = http.resolve(host, SocketAddr::new(ip, url.port_or_known_default().context("no port")?));
+        }
+        Ok((http.build()?, address.to_owned()))
     }
 
     /// Puts an object into the bucket.
@@ -202,4 +224,9 @@ fn store(cluster: &Cluster) -> anyhow::Result<AmazonS3> {
         .with_secret_access_key(cluster.variable("AWS_SECRET_ACCESS_KEY"))
         .with_client_options(ClientOptions::new().with_root_certificate(authority))
         .build()?)
+}
+
+fn http(openbao: &OpenBao) -> anyhow::Result<reqwest::ClientBuilder> {
+    let authority = reqwest::Certificate::from_pem(&std::fs::read(&openbao.authority)?)?;
+    Ok(reqwest::Client::builder().no_proxy().tls_certs_only([authority]))
 }
