@@ -4,11 +4,14 @@
 mod args;
 mod certificate;
 mod check;
+#[cfg(test)]
+mod corpus;
 mod health;
 mod metrics;
+mod panics;
 mod review;
 mod routes;
-mod tls;
+mod server;
 
 use anyhow::Context;
 use args::{Args, ServeArgs};
@@ -18,6 +21,7 @@ use health::Health;
 use jiff::Timestamp;
 use metrics::Metrics;
 use review::Settings;
+use server::Transport;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +42,12 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-#[tokio::main]
+/// Two threads, whatever the machine has: reviews are rare, and each thread has memory of its own.
+#[tokio::main(worker_threads = 2)]
 async fn start(args: ServeArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().json().with_env_filter(filter).init();
+    panics::log();
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("another TLS provider is installed already"))?;
@@ -60,15 +66,21 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     let settings =
         Settings { installation: args.installation(), networks: args.common.storage_allow_cidrs.clone() };
     let routes = routes::routes(settings, Arc::clone(&metrics));
+    let (of_reviews, of_probes) = (Arc::clone(&metrics), Arc::clone(&metrics));
     let files =
         certificate::Files::new(args.tls_dir, Arc::clone(&resolver), metrics.certificate_expiry.clone());
-    let tls = tls::acceptor(Arc::clone(&resolver));
+    let tls = Transport::tls(Arc::clone(&resolver));
     let health = health::routes(Health { resolver, metrics, leaving: leaving.clone() });
 
-    let mut server = tokio::spawn(tls::serve(admission, tls, routes, stop.clone()));
+    let mut server = tokio::spawn(server::serve(admission, tls, routes, of_reviews, stop.clone()));
     let mut others = JoinSet::new();
     others.spawn(files.follow());
-    others.spawn(async { axum::serve(probes, health).await.context("probes") });
+    // Probes are answered to the last.
+    let never = CancellationToken::new();
+    others.spawn(async {
+        server::serve(probes, Transport::Plain, health, of_probes, never).await;
+        Ok(())
+    });
 
     tokio::select! {
         _ = terminate.recv() => {}

@@ -36,6 +36,10 @@ pub(crate) struct Metrics {
     registry: Registry,
     reviews: Family<Review, Counter>,
     violations: Family<Violation, Counter>,
+    /// Open connections, those to the probes included.
+    pub(crate) connections: Gauge,
+    /// Connections that were ended because somebody else needed their place.
+    pub(crate) evicted: Counter,
     /// When the served certificate expires, Unix seconds; 0: none was loaded yet.
     pub(crate) certificate_expiry: Gauge,
 }
@@ -47,11 +51,14 @@ impl Metrics {
         registry.register("reviews", "Admission reviews answered", reviews.clone());
         let violations = Family::default();
         registry.register("violations", "Violations found, by rule", violations.clone());
+        let (connections, evicted) = (Gauge::default(), Counter::default());
+        registry.register("connections", "Open connections", connections.clone());
+        registry.register("connections_evicted", "Connections ended to make room", evicted.clone());
         let certificate_expiry = Gauge::default();
         let help = "When the served certificate expires, as a Unix time";
         let expiry = certificate_expiry.clone();
         registry.register_with_unit("certificate_expiry_timestamp", help, Unit::Seconds, expiry);
-        Self { registry, reviews, violations, certificate_expiry }
+        Self { registry, reviews, violations, connections, evicted, certificate_expiry }
     }
 
     pub(crate) fn count(&self, door: Door, answer: &Answer) {

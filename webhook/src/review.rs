@@ -1,12 +1,16 @@
 //! An `AdmissionReview` in, its answer out. Reads and writes nothing.
 
+mod request;
+mod uid;
+
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchOperation};
 use kube::core::DynamicObject;
 use kube::core::admission::{
-    AdmissionRequest, AdmissionResponse, AdmissionReview, META_API_VERSION_V1, Operation, SerializePatchError,
+    AdmissionResponse, AdmissionReview, META_API_VERSION_V1, Operation, SerializePatchError,
 };
 use kube::core::response::{Status, StatusCause, StatusDetails};
+use request::Request;
 use rules::address::Networks;
 use rules::{Finding, Installation, Kind, Subject, Verdict, defaults, judge};
 use serde_json::Value;
@@ -37,8 +41,7 @@ pub(crate) struct Answer {
     pub(crate) verdict: Verdict,
 }
 
-/// Why there is no answer. The API server then refuses the request, by its failure policy. The texts hold nothing of
-/// the object.
+/// Why a review cannot be judged, so that what it asks for is refused. The texts hold nothing of the object.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("the body is not an AdmissionReview: {category:?} error in line {line}, column {column}")]
@@ -47,6 +50,8 @@ pub(crate) enum Malformed {
     NotARequest,
     #[error("the review says {0:?} and lacks the object or the old object that this means")]
     MissingObject(Operation),
+    #[error("{field}: has {bytes} bytes, and nothing that belongs there is nearly as long: make it shorter")]
+    TooLarge { field: &'static str, bytes: usize },
     #[error("the patch cannot be written: {0}")]
     Patch(#[from] SerializePatchError),
 }
@@ -59,19 +64,13 @@ impl From<serde_json::Error> for Malformed {
 
 /// Answers a review. Anything but the creation or update of one of our objects itself passes.
 pub(crate) fn answer(door: Door, body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
-    let review: AdmissionReview<DynamicObject> = serde_json::from_slice(body)?;
-    if review.types.api_version != META_API_VERSION_V1 {
-        return Err(Malformed::NotARequest);
-    }
-    let request: AdmissionRequest<_> = review.try_into().map_err(|_| Malformed::NotARequest)?;
-    let response = AdmissionResponse::from(&request);
-    let kind = Kind::find(&request.kind.group, &request.kind.kind);
-    let of_object = request.sub_resource.as_deref().is_none_or(str::is_empty);
-    let written = matches!(request.operation, Operation::Create | Operation::Update);
-    let Some(judged) = kind.filter(|_| of_object && written) else {
+    let request = Request::read(body)?;
+    let kind = request.kind();
+    let response = admitted(request.uid.clone());
+    let Some(judged) = kind.filter(|_| request.is_written()) else {
         return Ok(Answer { review: response.into_review(), kind, verdict: Verdict::default() });
     };
-    let (new, old) = objects(&request)?;
+    let (new, old) = request.objects(judged)?;
     let (response, verdict) = match door {
         Door::Mutate => {
             (fill(response, judged, &new, old.as_ref(), &settings.installation)?, Verdict::default())
@@ -85,15 +84,18 @@ pub(crate) fn answer(door: Door, body: &[u8], settings: &Settings) -> Result<Ans
     Ok(Answer { review: response.into_review(), kind, verdict })
 }
 
-/// The object, and on an update the one before. An update that lost its old object must not pass as a creation.
-fn objects(request: &AdmissionRequest<DynamicObject>) -> Result<(Value, Option<Value>), Malformed> {
-    let missing = || Malformed::MissingObject(request.operation.clone());
-    let new = serde_json::to_value(request.object.as_ref().ok_or_else(missing)?)?;
-    let old = match request.operation {
-        Operation::Update => Some(serde_json::to_value(request.old_object.as_ref().ok_or_else(missing)?)?),
-        _ => None,
-    };
-    Ok((new, old))
+/// Refuses what a review asks for without judging it; without its uid there is no answer that an API server takes.
+pub(crate) fn refusal(body: &[u8], code: u16, message: &str) -> Option<AdmissionReview<DynamicObject>> {
+    let mut response = AdmissionResponse::invalid(message);
+    response.uid = uid::find(body)?;
+    response.result = Status::failure(message, "BadRequest").with_code(code);
+    Some(response.into_review())
+}
+
+fn admitted(uid: String) -> AdmissionResponse {
+    let mut response = AdmissionResponse::invalid("");
+    (response.uid, response.allowed, response.result) = (uid, true, Status::default());
+    response
 }
 
 fn fill(
@@ -119,7 +121,7 @@ fn fill(
 fn tell(
     mut response: AdmissionResponse,
     kind: Kind,
-    request: &AdmissionRequest<DynamicObject>,
+    request: &Request<'_>,
     verdict: &Verdict,
 ) -> AdmissionResponse {
     if !verdict.warnings.is_empty() {

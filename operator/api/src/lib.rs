@@ -16,7 +16,7 @@ pub mod target;
 pub mod task;
 
 pub use backup::{BackupSpec, BackupStatus, Retention};
-pub use cluster::{Connection, OpenBaoCluster, OpenBaoClusterSpec, OpenBaoClusterStatus};
+pub use cluster::{Connection, OpenBaoCluster, OpenBaoClusterSpec, OpenBaoClusterStatus, SelfInit};
 pub use lock::{Operation, OperationLock};
 pub use restore::{OpenBaoRestore, OpenBaoRestoreSpec, OpenBaoRestoreStatus, Phase};
 pub use target::{SecretReference, StorageTarget, TokenReference};

@@ -2,20 +2,19 @@
 
 use crate::address::{self, Door};
 use crate::look::Address;
-use crate::text::is_blank;
 use crate::verdict::{Found, Reason, found, found_if};
 
 /// The address where it is one; what is none is told by [`form`] alone.
-fn parsed(address: &Address<'_>) -> Option<address::Address> {
-    address::Address::parse(address.text).ok()
+fn parsed<'a>(address: &Address<'a>) -> Option<&'a address::Address> {
+    address.given.parsed.as_ref().ok()
 }
 
 pub(crate) fn form(address: &Address<'_>) -> Vec<Found> {
     // An endpoint that is empty is told as an empty string.
-    if is_blank(address.text) && address.door == Door::Storage {
+    if address.given.is_blank && address.given.door == Door::Storage {
         return Vec::new();
     }
-    let error = address::Address::parse(address.text).err();
+    let error = address.given.parsed.as_ref().err();
     error.map(|error| found("", Reason::Invalid, error.to_string())).into_iter().collect()
 }
 
@@ -34,6 +33,6 @@ pub(crate) fn service(address: &Address<'_>) -> Vec<Found> {
 
 pub(crate) fn class(address: &Address<'_>) -> Vec<Found> {
     let parsed = parsed(address);
-    let denied = parsed.and_then(|it| address.networks.judge_unresolved(&it, address.door).err());
+    let denied = parsed.and_then(|it| address.networks.judge_unresolved(it, address.given.door).err());
     denied.map(|denied| found("", Reason::Forbidden, denied.to_string())).into_iter().collect()
 }

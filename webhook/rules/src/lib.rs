@@ -13,6 +13,7 @@ mod login;
 mod look;
 mod names;
 mod part;
+mod path;
 mod request;
 mod schema;
 mod store;

@@ -1,8 +1,9 @@
 //! What rules look at: a part of an object, parsed, and where it stands.
 
-use crate::address::{Door, Networks};
+use crate::address::{self, AddressError, Door, Networks};
 use crate::part;
 use crate::subject::Subject;
+use crate::text::is_blank;
 use crate::verdict::Found;
 use api::{BackupSpec, Connection, OpenBaoRestoreSpec, StorageTarget};
 use serde_json::Value;
@@ -75,9 +76,22 @@ pub(crate) struct Secret<'a> {
 
 /// An address, and what it may be.
 pub(crate) struct Address<'a> {
-    pub(crate) text: &'a str,
+    pub(crate) given: &'a Given,
     pub(crate) networks: &'a Networks,
+}
+
+/// An address as it was given.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) parsed: Result<address::Address, AddressError>,
+    pub(crate) is_blank: bool,
     pub(crate) door: Door,
+}
+
+impl Given {
+    pub(crate) fn new(text: &str, door: Door) -> Self {
+        Self { parsed: address::Address::parse(text), is_blank: is_blank(text), door }
+    }
 }
 
 impl Look {
@@ -111,7 +125,7 @@ impl Look {
             Self::Secret(judge) => subject.secrets().for_each(|(path, secret)| all(&path, judge(&secret))),
             Self::Target(judge) => subject.targets().for_each(|(path, target)| all(path, judge(target))),
             Self::Address(judge) => {
-                subject.addresses().for_each(|(path, address)| all(&path, judge(&address)));
+                subject.addresses().for_each(|(path, address)| all(path, judge(&address)));
             }
             Self::Connection(judge) => {
                 subject.connection().iter().for_each(|connection| all("spec.connection", judge(connection)));

@@ -1,5 +1,6 @@
 //! A part of an object as raw JSON: what has to be there, what must not, and of which type.
 
+use crate::path::Path;
 use crate::schema;
 use crate::text::{is_blank, shown};
 use crate::verdict::{Found, Reason, found};
@@ -58,19 +59,19 @@ fn mistake((field, mistake): (String, schema::Mistake)) -> Found {
 /// show it as drift for ever.
 pub(crate) fn empty_strings(part: &Part<'_>) -> Vec<Found> {
     let mut empty = Vec::new();
-    collect("", part.value, &mut empty);
+    collect(Path::Part, part.value, &mut empty);
     let message = "is an empty string: leave the field out, or give it a value";
     empty.into_iter().map(|field| found(field, Reason::Invalid, message)).collect()
 }
 
-fn collect(path: &str, value: &Value, empty: &mut Vec<String>) {
+fn collect(path: Path<'_>, value: &Value, empty: &mut Vec<String>) {
     let Value::Object(fields) = value else { return };
     for (name, value) in fields {
-        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        let path = Path::Field(&path, name);
         if value.as_str().is_some_and(is_blank) && !JUDGED_ELSEWHERE.contains(&name.as_str()) {
-            empty.push(path);
+            empty.push(path.to_string());
         } else {
-            collect(&path, value, empty);
+            collect(path, value, empty);
         }
     }
 }

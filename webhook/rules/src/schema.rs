@@ -1,6 +1,7 @@
 //! What an API server does with an object before admission is asked, for objects that no API server has seen: nulls are
 //! pruned, constant defaults filled in, types and required fields held to the CRD.
 
+use crate::path::Path;
 use crate::subject::Kind;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -82,14 +83,14 @@ fn child<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
 /// Every field that the schema does not know and would not preserve.
 pub(crate) fn unknown(schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    walk(schema, value, "", &mut |schema, value, path| {
+    walk(schema, value, Path::Part, &mut |schema, value, path| {
         let preserves = schema.get("x-kubernetes-preserve-unknown-fields").is_some_and(|it| it == true);
         if preserves || !schema.is_object() {
             return;
         }
         for name in value.as_object().into_iter().flat_map(Map::keys) {
             if child(schema, name).is_none() {
-                found.push(joined(path, name));
+                found.push(Path::Field(&path, name).to_string());
             }
         }
     });
@@ -99,17 +100,17 @@ pub(crate) fn unknown(schema: &Value, value: &Value) -> Vec<String> {
 /// Every field of another type than the schema's, and every required one that is missing.
 pub(crate) fn mistakes(schema: &Value, value: &Value) -> Vec<(String, Mistake)> {
     let mut found = Vec::new();
-    walk(schema, value, "", &mut |schema, value, path| {
+    walk(schema, value, Path::Part, &mut |schema, value, path| {
         let expected = schema.get("type").and_then(Value::as_str).and_then(type_named);
         let given = type_of(value);
         if let Some(expected) = expected.filter(|expected| *expected != given) {
-            found.push((path.to_owned(), Mistake::Type { expected, given }));
+            found.push((path.to_string(), Mistake::Type { expected, given }));
             return;
         }
         let required = schema.get("required").and_then(Value::as_array);
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
             if value.get(name).is_none_or(Value::is_null) {
-                found.push((joined(path, name), Mistake::Missing));
+                found.push((Path::Field(&path, name).to_string(), Mistake::Missing));
             }
         }
     });
@@ -117,27 +118,28 @@ pub(crate) fn mistakes(schema: &Value, value: &Value) -> Vec<(String, Mistake)> 
 }
 
 /// Visits a value and all below it, each with its schema and path. A field that is null counts as absent.
-fn walk<'v>(schema: &Value, value: &'v Value, path: &str, visit: &mut impl FnMut(&Value, &'v Value, &str)) {
+fn walk<'v>(
+    schema: &Value,
+    value: &'v Value,
+    path: Path<'_>,
+    visit: &mut impl FnMut(&Value, &'v Value, Path<'_>),
+) {
     visit(schema, value, path);
     match value {
         Value::Object(fields) => {
             for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
                 if let Some(schema) = child(schema, name) {
-                    walk(schema, value, &joined(path, name), visit);
+                    walk(schema, value, Path::Field(&path, name), visit);
                 }
             }
         }
         Value::Array(items) => {
             for (n, item) in items.iter().enumerate() {
-                walk(&schema["items"], item, &format!("{path}[{n}]"), visit);
+                walk(&schema["items"], item, Path::Item(&path, n), visit);
             }
         }
         _ => {}
     }
-}
-
-fn joined(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 const TYPES: [&str; 6] = ["object", "array", "string", "boolean", "integer", "number"];

@@ -2,7 +2,7 @@
 
 use crate::address::{Door, Networks};
 use crate::change::same;
-use crate::look::{Address, Initialisation, Login, Request, Secret};
+use crate::look::{Address, Given, Initialisation, Login, Request, Secret};
 use crate::part::Part;
 use crate::schema;
 use api::{BackupSpec, Connection, OpenBaoRestoreSpec, SecretReference, StorageTarget, TokenReference};
@@ -60,6 +60,8 @@ pub struct Subject<'a> {
     restore: Option<OpenBaoRestoreSpec>,
     backup: Option<BackupSpec>,
     connection: Option<Connection>,
+    /// Every address that credentials are sent to, parsed once.
+    addresses: Vec<(String, Given)>,
     /// Whether the servers were initialised with a role for backups.
     made_role: bool,
 }
@@ -84,11 +86,13 @@ impl<'a> Subject<'a> {
             restore: None,
             backup: None,
             connection: None,
+            addresses: Vec::new(),
             made_role: made_role.unwrap_or_default(),
         };
         let deleted = new.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null());
         if !deleted {
             subject.look(kind, new, old);
+            subject.addresses = subject.given_addresses();
         }
         subject
     }
@@ -232,15 +236,18 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (String, Address<'_>)> {
-        let address = |text, door| Address { text, networks: self.networks, door };
-        let stores = self.targets().filter_map(move |(path, target)| {
-            Some((format!("{path}.endpoint"), address(target.endpoint.as_deref()?, Door::Storage)))
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, Address<'_>)> {
+        let address = |given| Address { given, networks: self.networks };
+        self.addresses.iter().map(move |(path, given)| (path.as_str(), address(given)))
+    }
+
+    fn given_addresses(&self) -> Vec<(String, Given)> {
+        let stores = self.targets().filter_map(|(path, target)| {
+            Some((format!("{path}.endpoint"), Given::new(target.endpoint.as_deref()?, Door::Storage)))
         });
         let servers = self.connection.iter().flat_map(|connection| connection.addresses.iter().enumerate());
-        let servers = servers.map(move |(n, text)| {
-            (format!("spec.connection.addresses[{n}]"), address(text.as_str(), Door::Server))
-        });
-        stores.chain(servers)
+        let servers = servers
+            .map(|(n, text)| (format!("spec.connection.addresses[{n}]"), Given::new(text, Door::Server)));
+        stores.chain(servers).collect()
     }
 }

@@ -1,4 +1,4 @@
-use super::{Resolver, Router, acceptor, serve};
+use super::{Resolver, Router, Transport, serve};
 use crate::certificate::Files;
 use crate::health::{self, Health};
 use crate::metrics::Metrics;
@@ -48,8 +48,8 @@ impl Server {
         let (listener, stop) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), CancellationToken::new());
         let address = listener.local_addr().unwrap();
         let routes = Router::new().route("/", post(async |body: String| body));
-        let tls = acceptor(Arc::clone(&resolver));
-        let ended = tokio::spawn(serve(listener, tls, routes, stop.clone()));
+        let tls = Transport::tls(Arc::clone(&resolver));
+        let ended = tokio::spawn(serve(listener, tls, routes, Arc::clone(&metrics), stop.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let probes = listener.local_addr().unwrap();
         let health = health::routes(Health { resolver, metrics, leaving: stop.clone() });
