@@ -1,0 +1,12 @@
+#![no_main]
+
+// The program has no library: its module is taken as it is.
+#[path = "../../src"]
+mod product {
+    pub(crate) mod review;
+}
+
+#[path = "../property.rs"]
+mod property;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| property::review(bytes));
