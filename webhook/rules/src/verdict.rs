@@ -114,7 +114,7 @@ pub(crate) fn found(field: impl Into<String>, reason: Reason, message: impl Into
     Found { field: field.into(), reason, message: message.into() }
 }
 
-/// One finding where `is_so`, else none.
-pub(crate) fn found_if(is_so: bool, field: &str, reason: Reason, message: &str) -> Vec<Found> {
-    if is_so { vec![found(field, reason, message)] } else { Vec::new() }
+/// One finding where `is_so`, else none. The message is made only then.
+pub(crate) fn found_if(is_so: bool, field: &str, reason: Reason, message: impl fmt::Display) -> Vec<Found> {
+    if is_so { vec![found(field, reason, message.to_string())] } else { Vec::new() }
 }

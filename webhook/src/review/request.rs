@@ -33,9 +33,9 @@ pub(super) struct Request<'a> {
     pub(super) namespace: Option<String>,
     pub(super) operation: Operation,
     #[serde(borrow, default)]
-    object: Option<&'a RawValue>,
+    object: Option<Object<'a>>,
     #[serde(borrow, default)]
-    old_object: Option<&'a RawValue>,
+    old_object: Option<Object<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -98,17 +98,16 @@ impl<'a> Request<'a> {
     /// must not pass as a creation.
     pub(super) fn objects(&self, kind: Kind) -> Result<(Value, Option<Value>), Malformed> {
         let missing = || Malformed::MissingObject(self.operation.clone());
-        let new = judged(kind, self.object.ok_or_else(missing)?)?;
+        let new = judged(kind, self.object.as_ref().ok_or_else(missing)?)?;
         let old = match self.operation {
-            Operation::Update => Some(judged(kind, self.old_object.ok_or_else(missing)?)?),
+            Operation::Update => Some(judged(kind, self.old_object.as_ref().ok_or_else(missing)?)?),
             _ => None,
         };
         Ok((new, old))
     }
 }
 
-fn judged(kind: Kind, raw: &RawValue) -> Result<Value, Malformed> {
-    let object: Object<'_> = serde_json::from_str(raw.get())?;
+fn judged(kind: Kind, object: &Object<'_>) -> Result<Value, Malformed> {
     let mut judged = Map::from_iter([("metadata".to_owned(), json!(object.metadata))]);
     if let Some(raw) = object.spec {
         let spec = match kind {
