@@ -122,7 +122,7 @@ impl Look {
             Self::Part(judge) => subject.parts().iter().for_each(|part| all(part.path, judge(part))),
             Self::Request(judge) => subject.request().iter().for_each(|request| all("spec", judge(request))),
             Self::Login(judge) => subject.logins().for_each(|(path, login)| all(path, judge(&login))),
-            Self::Secret(judge) => subject.secrets().for_each(|(path, secret)| all(&path, judge(&secret))),
+            Self::Secret(judge) => subject.secrets().for_each(|(path, secret)| all(path, judge(&secret))),
             Self::Target(judge) => subject.targets().for_each(|(path, target)| all(path, judge(target))),
             Self::Address(judge) => {
                 subject.addresses().for_each(|(path, address)| all(path, judge(&address)));

@@ -193,27 +193,29 @@ impl<'a> Subject<'a> {
         of_restore.chain(of_backup)
     }
 
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = (String, Secret<'_>)> {
-        let credentials = self.targets().filter_map(|(path, target)| {
-            let named = target.credentials_secret_ref.as_ref()?;
-            Some((format!("{path}.credentialsSecretRef"), self.secret(named, true)))
-        });
-        let tokens = [
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&'static str, Secret<'_>)> {
+        let (restore, backup) = (self.restore.as_ref(), self.backup.as_ref());
+        let credentials = [
             (
-                "spec.tokenSecretRef",
-                self.restore.as_ref().and_then(|restore| restore.token_secret_ref.as_ref()),
+                "spec.source.target.credentialsSecretRef",
+                restore.and_then(|restore| restore.source.target.credentials_secret_ref.as_ref()),
             ),
             (
-                "spec.backup.tokenSecretRef",
-                self.backup.as_ref().and_then(|backup| backup.token_secret_ref.as_ref()),
+                "spec.backup.target.credentialsSecretRef",
+                backup.and_then(|backup| backup.target.credentials_secret_ref.as_ref()),
             ),
         ];
-        let tokens =
-            tokens.into_iter().filter_map(|(path, named)| Some((path.to_owned(), self.token(named?))));
+        let tokens = [
+            ("spec.tokenSecretRef", restore.and_then(|restore| restore.token_secret_ref.as_ref())),
+            ("spec.backup.tokenSecretRef", backup.and_then(|backup| backup.token_secret_ref.as_ref())),
+        ];
         let authority = self.connection.as_ref().and_then(|connection| connection.ca_secret_ref.as_ref());
-        let authority =
-            authority.map(|named| ("spec.connection.caSecretRef".to_owned(), self.secret(named, false)));
-        credentials.chain(tokens).chain(authority)
+        let secret = |is_credential| {
+            move |(path, named): (_, Option<_>)| Some((path, self.secret(named?, is_credential)))
+        };
+        let tokens = tokens.into_iter().filter_map(|(path, named)| Some((path, self.token(named?))));
+        let authority = [("spec.connection.caSecretRef", authority)].into_iter().filter_map(secret(false));
+        credentials.into_iter().filter_map(secret(true)).chain(tokens).chain(authority)
     }
 
     fn secret<'s>(&'s self, named: &'s SecretReference, is_credential: bool) -> Secret<'s> {

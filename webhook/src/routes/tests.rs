@@ -13,7 +13,7 @@ async fn answer(judged: Option<Result<Answer, Malformed>>, asked: &str) -> (Stat
 
 #[tokio::test]
 async fn a_panic_is_a_refusal_and_the_next_review_is_judged() {
-    let judged = isolated(|| panic!("a bug")).await;
+    let judged = isolated(|| panic!("a bug"));
     let (code, review) = answer(judged, r#"{"request":{"uid":"u-1"}}"#).await;
     assert_eq!(code, StatusCode::OK);
     let response = &review["response"];
@@ -23,7 +23,7 @@ async fn a_panic_is_a_refusal_and_the_next_review_is_judged() {
         (&review["apiVersion"], &review["kind"]),
         (&json!("admission.k8s.io/v1"), &json!("AdmissionReview"))
     );
-    assert_eq!(isolated(|| 1).await, Some(1));
+    assert_eq!(isolated(|| 1), Some(1));
 }
 
 #[tokio::test]
