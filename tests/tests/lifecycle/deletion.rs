@@ -277,16 +277,22 @@ async fn settle(rehearsal: &Rehearsal) {
     );
 }
 
-/// Takes our own finalizer off.
+/// Takes our own finalizer off, over what was read last: the operator writes beside us.
 async fn let_go(rehearsal: &Rehearsal) {
-    let Some(request) = rehearsal.stored(NAME).await else { return };
-    let mut finalizers = request.metadata.finalizers.clone().unwrap_or_default();
-    finalizers.retain(|name| name != KEPT);
-    let patch =
-        json!({"metadata": {"resourceVersion": request.resource_version(), "finalizers": finalizers}});
-    let patched =
-        rehearsal.api::<OpenBaoRestore>().patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await;
-    assert!(patched.is_ok() || rehearsal.stored(NAME).await.is_none(), "{patched:?}");
+    let requests = rehearsal.api::<OpenBaoRestore>();
+    let off = async || {
+        let Some(request) = rehearsal.stored(NAME).await else { return Some(()) };
+        let mut finalizers = request.metadata.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|name| name != KEPT);
+        let patch =
+            json!({"metadata": {"resourceVersion": request.resource_version(), "finalizers": finalizers}});
+        match requests.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => Some(()),
+            Err(kube::Error::Api(status)) if [404, 409].contains(&status.code) => None,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    rehearsal.eventually("our finalizer is off", off).await;
 }
 
 /// Whatever is not gone by itself goes with request and cluster, and then nothing of ours is there.
