@@ -2,8 +2,18 @@
 
 use crate::support::{apply, bao, condition, finished, kubectl, lock, solo, stored};
 use serde_json::Value;
+use std::time::Duration;
 use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
+
+/// An election takes seconds.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Another test may have frozen servers before, which then elect a leader once more.
+async fn written(scenario: &Scenario<'_>, value: &str) {
+    let write = async || scenario.write(value).await.ok();
+    scenario.cluster.eventually("OpenBao takes a write", SETTLED_WITHIN, write).await;
+}
 
 /// Writes one value, snapshots, writes another, restores, and expects the first.
 async fn comes_back(
@@ -13,12 +23,12 @@ async fn comes_back(
     request: impl Fn(&str, &str) -> Value,
 ) {
     let (old, new) = (format!("old of {name}"), format!("new of {name}"));
-    scenario.write(&old).await.unwrap();
+    written(scenario, &old).await;
     let snapshot = scenario.snapshot().await.unwrap();
     let size = snapshot.len();
     let key = format!("clusters/{cluster}/{name}.snap");
     scenario.put(&key, snapshot).await.unwrap();
-    scenario.write(&new).await.unwrap();
+    written(scenario, &new).await;
     assert_eq!(scenario.read().await.unwrap(), new);
 
     apply(&request(name, &key));
@@ -30,9 +40,8 @@ async fn comes_back(
     assert_eq!(done["status"]["snapshotSize"], size);
     assert!(lock(cluster).is_null(), "the lock is free");
 
-    let read = scenario
-        .cluster
-        .eventually("the old value", std::time::Duration::from_secs(30), async || scenario.read().await.ok());
+    let read =
+        scenario.cluster.eventually("the old value", SETTLED_WITHIN, async || scenario.read().await.ok());
     assert_eq!(read.await, old);
 }
 
