@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Two threads, whatever the machine has: reviews are rare, and each thread has memory of its own.
+/// Two threads, and so two judges, whatever the machine has: reviews are rare, and each has memory of its own.
 #[tokio::main(worker_threads = 2)]
 async fn start(args: ServeArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env_lossy();

@@ -66,7 +66,7 @@ impl From<serde_json::Error> for Malformed {
 pub(crate) fn answer(door: Door, body: &[u8], settings: &Settings) -> Result<Answer, Malformed> {
     let request = Request::read(body)?;
     let kind = request.kind();
-    let response = admitted(request.uid.clone());
+    let response = response(request.uid.clone(), true, Status::default());
     let Some(judged) = kind.filter(|_| request.is_written()) else {
         return Ok(Answer { review: response.into_review(), kind, verdict: Verdict::default() });
     };
@@ -86,15 +86,14 @@ pub(crate) fn answer(door: Door, body: &[u8], settings: &Settings) -> Result<Ans
 
 /// Refuses what a review asks for without judging it; without its uid there is no answer that an API server takes.
 pub(crate) fn refusal(body: &[u8], code: u16, message: &str) -> Option<AdmissionReview<DynamicObject>> {
-    let mut response = AdmissionResponse::invalid(message);
-    response.uid = uid::find(body)?;
-    response.result = Status::failure(message, "BadRequest").with_code(code);
-    Some(response.into_review())
+    let status = Status::failure(message, "BadRequest").with_code(code);
+    Some(response(uid::find(body)?, false, status).into_review())
 }
 
-fn admitted(uid: String) -> AdmissionResponse {
+/// The type has no other way to be made without the request of its own crate.
+fn response(uid: String, allowed: bool, result: Status) -> AdmissionResponse {
     let mut response = AdmissionResponse::invalid("");
-    (response.uid, response.allowed, response.result) = (uid, true, Status::default());
+    (response.uid, response.allowed, response.result) = (uid, allowed, result);
     response
 }
 

@@ -13,10 +13,6 @@ use body::{Budget, Whole};
 use rules::Kind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-
-/// Reviews judged at once: it is work for a processor, of which there are not more.
-const JUDGES: usize = 4;
 
 /// What every review needs.
 #[derive(Clone, Debug)]
@@ -24,17 +20,11 @@ struct Desk {
     settings: Arc<Settings>,
     metrics: Arc<Metrics>,
     budget: Budget,
-    judges: Arc<Semaphore>,
 }
 
 /// `/mutate` and `/validate`.
 pub(crate) fn routes(settings: Settings, metrics: Arc<Metrics>) -> Router {
-    let desk = Desk {
-        settings: Arc::new(settings),
-        metrics,
-        budget: Budget::new(),
-        judges: Arc::new(Semaphore::new(JUDGES)),
-    };
+    let desk = Desk { settings: Arc::new(settings), metrics, budget: Budget::new() };
     Router::new()
         .route("/mutate", post(async |State(desk), request| handle(desk, Door::Mutate, request).await))
         .route("/validate", post(async |State(desk), request| handle(desk, Door::Validate, request).await))
@@ -49,8 +39,7 @@ async fn handle(desk: Desk, door: Door, request: Request) -> Response {
             return (unread.code(), unread.to_string()).into_response();
         }
     };
-    // Never closed, so that there always is a permit.
-    let _judge = desk.judges.acquire().await;
+    // No more reviews are judged at once than there are threads: nothing is waited for in between.
     let judged = isolated(|| review::answer(door, &whole.bytes, &desk.settings));
     respond(&desk.metrics, door, &whole, judged)
 }
