@@ -4,9 +4,11 @@
 
 mod child;
 mod lane;
+mod ports;
 mod sample;
 
 pub use lane::lane;
+pub use ports::free_ports;
 pub use sample::{Sample, sample, some_of};
 
 use crate::cluster::environment;

@@ -10,6 +10,7 @@ use crate::control_plane::secrets::{token, write_private};
 use crate::control_plane::{ChanceError, LIFETIME, Slot};
 use certs::issue::{self, Pair};
 use client::Nodes;
+pub(crate) use client::trusting;
 use jiff::Timestamp;
 use manifests::Material;
 use serde::{Deserialize, Serialize};

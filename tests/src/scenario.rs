@@ -3,7 +3,7 @@
 
 use crate::harness::Cluster;
 use crate::object_store::{BUCKET, REGION};
-use crate::openbao::{NAMESPACE, OpenBao};
+use crate::openbao::{NAMESPACE, OpenBao, trusting};
 use anyhow::{Context, ensure};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::{Certificate, ClientOptions, ObjectStoreExt, path::Path};
@@ -52,7 +52,7 @@ impl<'a> Scenario<'a> {
         name: &str,
         openbao: OpenBao,
     ) -> anyhow::Result<Self> {
-        let http = http(&openbao)?.build()?;
+        let http = trusting(&std::fs::read(&openbao.authority)?)?.build()?;
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         let scenario = Self { cluster, openbao, namespace, name, http, store: store(cluster)? };
         scenario.set_up_openbao().await.context("the owner's side in OpenBao")?;
@@ -167,7 +167,7 @@ impl<'a> Scenario<'a> {
         let address = told["leader_address"].as_str().context("no leader")?;
         let url = reqwest::Url::parse(address)?;
         let host = url.host_str().context("no host")?;
-        let mut http = http(&self.openbao)?;
+        let mut http = trusting(&std::fs::read(&self.openbao.authority)?)?;
         if let Some((pod, _)) = host.strip_suffix(".svc").and_then(|name| name.split_once('.')) {
             let query = ["get", "pod", pod, "-n", NAMESPACE, "-o", "jsonpath={.status.podIP}"];
             let ip = self.cluster.kubectl(&query, None).stdout.parse()?;
@@ -224,9 +224,4 @@ fn store(cluster: &Cluster) -> anyhow::Result<AmazonS3> {
         .with_secret_access_key(cluster.variable("AWS_SECRET_ACCESS_KEY"))
         .with_client_options(ClientOptions::new().with_root_certificate(authority))
         .build()?)
-}
-
-fn http(openbao: &OpenBao) -> anyhow::Result<reqwest::ClientBuilder> {
-    let authority = reqwest::Certificate::from_pem(&std::fs::read(&openbao.authority)?)?;
-    Ok(reqwest::Client::builder().no_proxy().tls_certs_only([authority]))
 }

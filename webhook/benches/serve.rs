@@ -16,10 +16,14 @@ mod judging;
 mod load;
 #[path = "serve/process.rs"]
 mod process;
-#[path = "serve/sample.rs"]
-mod sample;
+#[path = "../fuzz/settings.rs"]
+mod settings;
 
 use process::{Certificate, Server, Twin};
+use product::review::Settings;
+
+/// About 3 KB: a creation as an API server sends it.
+const REVIEW: &str = include_str!("serve/review.json");
 
 /// Pairs of runs; each figure is the median of its own.
 const RUNS: usize = 5;

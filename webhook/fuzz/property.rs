@@ -1,18 +1,12 @@
 //! What holds of any bytes that are given for an admission review.
 
-use super::product::review::{Answer, Door, Settings, answer, refusal};
-use rules::Installation;
-use rules::address::Networks;
+use super::product::review::{Answer, Door, answer, refusal};
+use super::settings::settings;
 use serde_json::Value;
 
 /// No panic, and an answer that an API server takes or none.
 pub(crate) fn review(bytes: &[u8]) {
-    let installation = Installation {
-        audience: "openbao-internal".to_owned(),
-        executor_image: "recovery:1".to_owned(),
-        restore_jwt_auth_role: None,
-    };
-    let settings = Settings { installation, networks: Networks::default() };
+    let settings = settings();
     for door in [Door::Mutate, Door::Validate] {
         if let Ok(answer) = answer(door, bytes, &settings) {
             is_valid(door, &answer);

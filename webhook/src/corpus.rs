@@ -7,6 +7,7 @@ mod product {
 #[path = "../fuzz/property.rs"]
 mod property;
 
+use crate::settings;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use std::path::Path;

@@ -12,6 +12,9 @@ mod panics;
 mod review;
 mod routes;
 mod server;
+#[cfg(test)]
+#[path = "../fuzz/settings.rs"]
+mod settings;
 
 use anyhow::Context;
 use args::{Args, ServeArgs};

@@ -157,8 +157,13 @@ async fn address(pods: &Api<Pod>, pod: &str) -> Option<IpAddr> {
 }
 
 fn http(authority: &[u8]) -> Result<reqwest::ClientBuilder, OpenBaoError> {
+    Ok(trusting(authority)?.timeout(Duration::from_secs(5)))
+}
+
+/// A client that believes the servers of this authority, and no others.
+pub(crate) fn trusting(authority: &[u8]) -> reqwest::Result<reqwest::ClientBuilder> {
     let authority = reqwest::Certificate::from_pem(authority)?;
-    Ok(reqwest::Client::builder().no_proxy().tls_certs_only([authority]).timeout(Duration::from_secs(5)))
+    Ok(reqwest::Client::builder().no_proxy().tls_certs_only([authority]))
 }
 
 /// Asks again and again until `question` has an answer.

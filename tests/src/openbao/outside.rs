@@ -9,12 +9,11 @@ use super::client::{self, Nodes};
 use super::{OpenBao, OpenBaoError};
 use crate::control_plane::secrets::{token, write_private};
 use crate::control_plane::{ChanceError, LIFETIME};
-use crate::harness::Cluster;
+use crate::harness::{Cluster, free_ports};
 use crate::tools;
 use anyhow::Context;
 use certs::issue;
 use jiff::Timestamp;
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 /// What unseals servers.
@@ -184,11 +183,4 @@ impl Outside {
     pub async fn wait_for_voters(&self) -> Result<(), OpenBaoError> {
         client::wait_for_voters(&self.openbao, self.nodes.len()).await
     }
-}
-
-/// Ports that are free now. All are held until the last is known, so they differ.
-fn free_ports(count: usize) -> std::io::Result<Vec<u16>> {
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
 }

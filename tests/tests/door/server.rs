@@ -10,12 +10,13 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tempfile::TempDir;
+use tests::harness::free_ports;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
@@ -23,6 +24,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 const HOST: &str = "127.0.0.1";
+/// What the benches measure.
+const REVIEW: &str = include_str!("../../../webhook/benches/serve/review.json");
 /// Measured: 20 ms. A machine that builds beside it takes longer.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
@@ -49,7 +52,8 @@ impl Server {
         let leaf = issue::leaf(&authority, &[HOST.to_owned()], now, day).unwrap();
         std::fs::write(folder.path().join("tls.crt"), leaf.certificate).unwrap();
         std::fs::write(folder.path().join("tls.key"), leaf.key).unwrap();
-        let [address, probes] = free_ports();
+        let ports = free_ports(2).unwrap();
+        let [address, probes] = [ports[0], ports[1]].map(|port| SocketAddr::new(HOST.parse().unwrap(), port));
         let mut command = Command::new(&*PROGRAM);
         command.arg("serve").arg("--tls-dir").arg(folder.path()).env_clear();
         command.args(["--listen-ip", HOST, "--executor-image", "recovery:1"]);
@@ -136,30 +140,9 @@ impl Server {
 
 /// The review of a creation that is admitted, of about 3 KB, as API servers send it.
 pub(crate) fn creation(uid: &str) -> Value {
-    let managed = json!([{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {"f:source": "x".repeat(1800)}}}]);
-    let kind = json!({"group": "openbao.org", "version": "v1alpha1", "kind": "OpenBaoRestore"});
-    let resource = json!({"group": "openbao.org", "version": "v1alpha1", "resource": "openbaorestores"});
-    json!({
-        "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1",
-        "request": {
-            "uid": uid, "kind": kind, "resource": resource, "requestKind": kind, "requestResource": resource,
-            "name": "prod-restore", "namespace": "security", "operation": "CREATE",
-            "userInfo": {"username": "jane", "groups": ["system:authenticated"]},
-            "object": {
-                "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore",
-                "metadata": {"name": "prod-restore", "namespace": "security", "managedFields": managed},
-                "spec": {
-                    "cluster": "prod-cluster", "jwtAuthRole": "restore", "jwtAuthMount": "jwt", "audience": "openbao-internal",
-                    "executorImage": "recovery:1", "force": false, "overrideOperationLock": false, "startingDeadlineSeconds": 3600,
-                    "source": {"key": "clusters/prod/a.snap", "target": {
-                        "provider": "s3", "bucket": "backups", "region": "us-east-1", "partSize": 10_485_760, "concurrency": 3,
-                        "usePathStyle": false, "insecureSkipVerify": false, "credentialsSecretRef": {"name": "s3-credentials"}
-                    }}
-                }
-            },
-            "oldObject": null, "dryRun": false, "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"}
-        }
-    })
+    let mut review: Value = serde_json::from_str(REVIEW).unwrap();
+    review["request"]["uid"] = json!(uid);
+    review
 }
 
 /// The text of a review, its uid before everything else, as API servers write it.
@@ -168,10 +151,4 @@ pub(crate) fn as_sent(review: &Value) -> String {
     let uid = request.as_object_mut().unwrap().remove("uid").unwrap();
     let (version, rest) = (&review["apiVersion"], request.to_string());
     format!(r#"{{"kind":"AdmissionReview","apiVersion":{version},"request":{{"uid":{uid},{}}}"#, &rest[1..])
-}
-
-/// Two ports that nobody listens on. Both are held until both are known.
-fn free_ports() -> [SocketAddr; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind((HOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
 }

@@ -1,9 +1,8 @@
 //! A review from its text to the text of its answer, without a server around it.
 
+use crate::REVIEW;
 use crate::product::review::{Door, Settings, answer};
-use crate::sample::review;
-use rules::Installation;
-use rules::address::Networks;
+use crate::settings::settings;
 use std::hint::black_box;
 use std::process::Command;
 
@@ -17,32 +16,23 @@ pub(crate) fn asked_for(arguments: &[String]) -> Option<u64> {
 }
 
 pub(crate) fn judge(count: u64) {
-    let (text, settings) = (review(), settings());
+    let settings = settings();
     for _ in 0..count {
-        one(&text, &settings);
+        one(&settings);
     }
 }
 
-fn one(text: &str, settings: &Settings) {
-    let answer = answer(Door::Validate, black_box(text.as_bytes()), settings).unwrap();
+fn one(settings: &Settings) {
+    let answer = answer(Door::Validate, black_box(REVIEW.as_bytes()), settings).unwrap();
     assert!(!answer.verdict.is_refused());
     black_box(serde_json::to_vec(&answer.review).unwrap());
 }
 
-fn settings() -> Settings {
-    let installation = Installation {
-        audience: "openbao-internal".to_owned(),
-        executor_image: "recovery:1".to_owned(),
-        restore_jwt_auth_role: None,
-    };
-    Settings { installation, networks: Networks::default() }
-}
-
 /// Of one review, after a first one that fills what is kept.
 pub(crate) fn allocations() -> u64 {
-    let (text, settings) = (review(), settings());
-    one(&text, &settings);
-    allocation_counter::measure(|| one(&text, &settings)).count_total
+    let settings = settings();
+    one(&settings);
+    allocation_counter::measure(|| one(&settings)).count_total
 }
 
 /// Of one review, or why they are not known.

@@ -1,7 +1,7 @@
 //! The API server's side.
 
+use crate::REVIEW;
 use crate::process::{HOST, Server};
-use crate::sample::review;
 use axum::body::{Body, to_bytes};
 use hyper::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -25,7 +25,6 @@ pub(crate) struct Load {
     runtime: Runtime,
     connector: TlsConnector,
     address: SocketAddr,
-    review: String,
 }
 
 impl Load {
@@ -35,12 +34,7 @@ impl Load {
         let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.resumption = Resumption::disabled();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self {
-            runtime,
-            connector: TlsConnector::from(Arc::new(config)),
-            address: server.address,
-            review: review(),
-        }
+        Self { runtime, connector: TlsConnector::from(Arc::new(config)), address: server.address }
     }
 
     /// All on one connection.
@@ -75,9 +69,8 @@ impl Load {
         client.ready().await.unwrap();
         let request =
             Request::post("/validate").header("host", HOST).header("content-type", "application/json");
-        let request = request.header("content-length", self.review.len());
-        let answer =
-            client.send_request(request.body(Body::from(self.review.clone())).unwrap()).await.unwrap();
+        let request = request.header("content-length", REVIEW.len());
+        let answer = client.send_request(request.body(Body::from(REVIEW)).unwrap()).await.unwrap();
         assert_eq!(answer.status(), 200);
         let body = to_bytes(Body::new(answer.into_body()), 10_000).await.unwrap();
         assert!(body.windows(14).any(|text| text == b"\"allowed\":true"), "{body:?}");

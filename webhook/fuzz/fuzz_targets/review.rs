@@ -8,5 +8,9 @@ mod product {
 
 #[path = "../property.rs"]
 mod property;
+#[path = "../settings.rs"]
+mod settings;
+
+use product::review::Settings;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| property::review(bytes));

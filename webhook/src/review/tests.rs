@@ -1,14 +1,6 @@
 use super::*;
+use crate::settings::settings;
 use serde_json::json;
-
-fn settings() -> Settings {
-    let installation = Installation {
-        audience: "openbao-internal".to_owned(),
-        executor_image: "recovery:1".to_owned(),
-        restore_jwt_auth_role: None,
-    };
-    Settings { installation, networks: Networks::default() }
-}
 
 fn restore() -> Value {
     json!({
