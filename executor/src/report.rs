@@ -106,7 +106,7 @@ impl Findings {
 
     pub(crate) fn ended(self, outcome: Outcome) -> Report {
         let Self { problems, refused: _, stages, next_steps, pinned } = self;
-        Report { v: WIRE_VERSION, outcome, problems, stages, next_steps, pinned }
+        Report { v: WIRE_VERSION, outcome, problems, stages, next_steps, pinned, backup: None }
     }
 }
 

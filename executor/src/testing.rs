@@ -141,6 +141,7 @@ pub(crate) fn task(kind: TaskKind) -> Task {
         force: false,
         pinned: None,
         proof: None,
+        backup: None,
     }
 }
 

@@ -80,6 +80,7 @@ impl Lab {
             force: false,
             pinned: None,
             proof: None,
+            backup: None,
         }
     }
 

@@ -22,6 +22,8 @@ pub const JOB_UID: &str = "openbao.org/job-uid";
 pub const REPORT: &str = "openbao.org/report";
 /// Annotation of a ticket with the bytes moved: `<bytes>/<total>`.
 pub const PROGRESS: &str = "openbao.org/progress";
+/// Annotation of a ticket with the multipart upload that a backup has begun; see [`crate::task::Upload`].
+pub const UPLOAD: &str = "openbao.org/upload";
 /// Annotation of a ticket with the marker that a restore wipes; see [`crate::task::Marker`].
 pub const MARKER: &str = "openbao.org/marker";
 /// Annotation that gives up a request, with its UID as value.

@@ -1,5 +1,9 @@
 //! What the operator tells the executor (Task) and hears back (Report): JSON, versioned, small, without secrets.
 
+mod backup;
+
+pub use backup::{BackupMade, BackupOrder, Keep, NAMED_KEYS, Pruned, Upload};
+
 use crate::conditions::{ConditionType, Reason};
 use crate::target::StorageTarget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -28,7 +32,7 @@ pub struct Task {
     pub not_after: Time,
     /// The object store.
     pub target: StorageTarget,
-    /// Full key of the object.
+    /// Full key of the object; for a backup, what its key begins with.
     pub key: String,
     /// SHA-256 that the object must have, hexadecimal, if the request gives one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +51,9 @@ pub struct Task {
     /// What is to be proved, for a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// How a backup is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupOrder>,
 }
 
 /// What a Task asks for.
@@ -175,6 +182,9 @@ pub struct Report {
     /// The object, where it was read whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
+    /// The backup, where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupMade>,
 }
 
 /// What a pod found out about one stage; it becomes the condition of that type.
@@ -333,6 +343,7 @@ mod tests {
             }],
             next_steps: Vec::new(),
             pinned: None,
+            backup: None,
         };
         let text = serde_json::to_string(&report).unwrap();
         assert_eq!(Report::parse(&text).unwrap(), report);

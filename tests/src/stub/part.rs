@@ -200,5 +200,6 @@ fn report(kind: TaskKind, outcome: Outcome) -> Report {
         stages: vec![StageFinding { stage, holds, reason: if is_done { proved } else { reason }, message }],
         next_steps: Vec::new(),
         pinned: (is_done && kind == TaskKind::Check).then_some(pinned),
+        backup: None,
     }
 }

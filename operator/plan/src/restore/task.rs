@@ -49,6 +49,7 @@ pub fn task(seen: &Observed, stage: Stage, now: Timestamp) -> Option<Task> {
         force: spec.force,
         pinned,
         proof,
+        backup: None,
     })
 }
 

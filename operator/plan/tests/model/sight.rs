@@ -307,6 +307,7 @@ fn report(report: Report) -> task::Report {
         stages: vec![StageFinding { stage: ConditionType::Applied, holds, reason, message }],
         next_steps: vec![],
         pinned: Some(Pinned { size: 5, sha256: "ab".to_owned(), etag: None, version: None }),
+        backup: None,
     }
 }
 

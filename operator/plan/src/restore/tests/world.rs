@@ -39,6 +39,7 @@ pub(super) fn report(outcome: Ended) -> Report {
         stages: vec![],
         next_steps: vec![],
         pinned: (outcome == Ended::Done).then_some(pinned),
+        backup: None,
     }
 }
 
