@@ -165,6 +165,22 @@ pub async fn wait_for_voters(openbao: &OpenBao, replicas: usize) -> Result<(), O
     client::wait_for_voters(openbao, replicas).await
 }
 
+/// Waits until the servers are unsealed, agree on their leader and have caught up with it: after some of them were frozen
+/// or killed, one that has just come back answers with what it knew before.
+///
+/// # Errors
+/// When they do not get there in time.
+pub async fn wait_until_settled(
+    client: &kube::Client,
+    servers: &Servers,
+    openbao: &OpenBao,
+) -> anyhow::Result<()> {
+    let authority = std::fs::read_to_string(&openbao.authority)?;
+    let nodes = Nodes::find(client, servers, &authority).await?;
+    nodes.wait_until_unsealed().await?;
+    Ok(nodes.wait_until_agreed().await?)
+}
+
 fn certificates(servers: &Servers, service: &str) -> Result<(Pair, Pair), OpenBaoError> {
     let now = Timestamp::now();
     let authority = issue::authority(&format!("OpenBao {}", servers.name), now, LIFETIME)?;

@@ -114,8 +114,19 @@ impl<'a> Scenario<'a> {
     /// # Errors
     /// When it refuses.
     pub async fn ask(&self, address: &str, method: Method, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.ask_by(&self.http, address, method, path, body).await
+    }
+
+    async fn ask_by(
+        &self,
+        http: &reqwest::Client,
+        address: &str,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
         let url = format!("{address}/v1/{path}");
-        let request = self.http.request(method, url).header("X-Vault-Token", &self.openbao.root_token);
+        let request = http.request(method, url).header("X-Vault-Token", &self.openbao.root_token);
         let answer = request.json(&body).send().await?;
         let status = answer.status();
         let text = answer.text().await?;
@@ -131,12 +142,13 @@ impl<'a> Scenario<'a> {
         self.bao(Method::POST, "app/treasure", json!({"value": value})).await.map(|_| ())
     }
 
-    /// Reads it back.
+    /// Reads it back, from the leader: a standby may be behind the last write.
     ///
     /// # Errors
-    /// When OpenBao refuses, or it is not there.
+    /// When OpenBao refuses, or it is not there, or nobody leads.
     pub async fn read(&self) -> anyhow::Result<String> {
-        self.read_from(&self.openbao.address).await
+        let (http, address) = self.leader().await?;
+        self.value(&http, &address).await
     }
 
     /// Reads it from another server of the cluster.
@@ -144,7 +156,11 @@ impl<'a> Scenario<'a> {
     /// # Errors
     /// When that refuses, or it is not there.
     pub async fn read_from(&self, address: &str) -> anyhow::Result<String> {
-        let answer = self.ask(address, Method::GET, "app/treasure", Value::Null).await?;
+        self.value(&self.http, address).await
+    }
+
+    async fn value(&self, http: &reqwest::Client, address: &str) -> anyhow::Result<String> {
+        let answer = self.ask_by(http, address, Method::GET, "app/treasure", Value::Null).await?;
         answer["data"]["value"].as_str().map(str::to_owned).context("no value")
     }
 

@@ -34,6 +34,16 @@ pub(super) struct Initialised {
     pub(super) recovery_keys: Vec<String>,
 }
 
+/// What a server says of who leads.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    is_self: bool,
+    leader_address: String,
+    raft_committed_index: u64,
+    raft_applied_index: u64,
+}
+
 #[derive(Deserialize)]
 struct Autopilot {
     #[serde(default)]
@@ -134,6 +144,24 @@ impl Nodes {
             .await?;
         }
         Ok(())
+    }
+
+    /// Waits until every server names the same leader, which is one of them, and has applied what that has committed.
+    pub(super) async fn wait_until_agreed(&self) -> Result<(), OpenBaoError> {
+        wait(&self.name, "one leader that all have caught up with", UNSEALED_WITHIN, async || {
+            let told = join_all(self.urls.iter().map(async |url| {
+                let answer = self.http.get(format!("{url}/sys/leader")).send().await.ok()?;
+                answer.json::<Told>().await.ok()
+            }));
+            let told: Vec<Told> = told.await.into_iter().collect::<Option<_>>()?;
+            let leader = told.iter().find(|one| one.is_self)?;
+            let follows = |one: &Told| {
+                one.leader_address == leader.leader_address
+                    && one.raft_applied_index >= leader.raft_committed_index
+            };
+            told.iter().all(follows).then_some(())
+        })
+        .await
     }
 }
 

@@ -9,12 +9,6 @@ use tests::scenario::Scenario;
 /// An election takes seconds.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Another test may have frozen servers before, which then elect a leader once more.
-async fn written(scenario: &Scenario<'_>, value: &str) {
-    let write = async || scenario.write(value).await.ok();
-    scenario.cluster.eventually("OpenBao takes a write", SETTLED_WITHIN, write).await;
-}
-
 /// Writes one value, snapshots, writes another, restores, and expects the first.
 async fn comes_back(
     scenario: &Scenario<'_>,
@@ -23,12 +17,12 @@ async fn comes_back(
     request: impl Fn(&str, &str) -> Value,
 ) {
     let (old, new) = (format!("old of {name}"), format!("new of {name}"));
-    written(scenario, &old).await;
+    scenario.write(&old).await.unwrap();
     let snapshot = scenario.snapshot().await.unwrap();
     let size = snapshot.len();
     let key = format!("clusters/{cluster}/{name}.snap");
     scenario.put(&key, snapshot).await.unwrap();
-    written(scenario, &new).await;
+    scenario.write(&new).await.unwrap();
     assert_eq!(scenario.read().await.unwrap(), new);
 
     apply(&request(name, &key));

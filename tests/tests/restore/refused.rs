@@ -3,7 +3,7 @@
 use crate::support::{ENDS_WITHIN, apply, bao, condition, finished, kubectl, lock, solo};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::openbao::NAMESPACE;
+use tests::openbao::{BAO, NAMESPACE};
 use tests::scenario::Scenario;
 
 /// What is wrong: the object in the store, or the request.
@@ -118,7 +118,10 @@ fn fault(pod: &str, fault: &str) {
     kubectl(&["annotate", "pod", pod, "-n", NAMESPACE, "--overwrite", &annotation]);
 }
 
+/// Hands the cluster back as it was found, to this test and to those that come after it.
 async fn healthy(scenario: &Scenario<'_>) -> String {
+    let client = scenario.cluster.client().await;
+    tests::openbao::wait_until_settled(&client, &BAO, &scenario.openbao).await.unwrap();
     scenario
         .cluster
         .eventually("OpenBao answers again", ENDS_WITHIN, async || scenario.read().await.ok())
