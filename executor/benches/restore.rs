@@ -10,10 +10,6 @@ mod lab;
 #[path = "../archive/src/testing.rs"]
 mod testing;
 
-#[expect(dead_code, reason = "the builder needs one function of it")]
-#[path = "../archive/src/buffer.rs"]
-mod buffer;
-
 use api::task::{Pinned, TaskKind};
 use lab::{Ended, Lab, write_snapshot};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! The executor: one Job, one Task. It reads its Task, does it, and leaves a Report.
 
 mod args;
+mod buffers;
 mod clock;
 mod dial;
 mod openbao;
@@ -16,6 +17,7 @@ mod task;
 mod testing;
 mod ticket;
 mod transfer;
+mod upload;
 
 use anyhow::Context;
 use args::Args;

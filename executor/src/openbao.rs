@@ -10,7 +10,7 @@ pub(crate) use election::{Leader, Seen, elect, leader_of};
 pub(crate) use error::OpenBaoError;
 pub(crate) use listener::{outlasts, setting};
 pub(crate) use seal::{Seal, judge_seal};
-pub(crate) use session::{SNAPSHOT, SNAPSHOT_FORCE, Session};
+pub(crate) use session::{Purpose, SNAPSHOT, SNAPSHOT_FORCE, Session};
 
 use crate::clock::date;
 use crate::dial::Guard;

@@ -2,7 +2,7 @@
 
 use crate::steps;
 use api::conditions::{ConditionType, Reason};
-use api::task::{MAX_BYTES, Outcome, Pinned, Problem, Report, StageFinding, Task, WIRE_VERSION};
+use api::task::{MAX_BYTES, Outcome, Pinned, Problem, Report, StageFinding, Task, TaskKind, WIRE_VERSION};
 use std::error::Error;
 use std::path::Path;
 
@@ -21,8 +21,23 @@ pub(crate) trait Fault: Error {
     fn is_passing(&self) -> bool;
     /// The command that shows or mends what is wrong.
     fn next_step(&self, task: &Task) -> String {
-        steps::new_request(task, self.field().as_deref())
+        anew(task, self.field())
     }
+}
+
+/// The command that begins anew, after a field was corrected.
+pub(crate) fn anew(task: &Task, field: Option<String>) -> String {
+    steps::new_request(task, field.and_then(|field| located(task, field)).as_deref())
+}
+
+/// Where a field of a request stands in what this Task is done for; a backup has no object that it is about.
+fn located(task: &Task, field: String) -> Option<String> {
+    if task.kind != TaskKind::Backup {
+        return Some(field);
+    }
+    let inner = field.strip_prefix("spec.")?;
+    let inner = inner.strip_prefix("source.").unwrap_or(inner);
+    (!matches!(inner, "cluster" | "key" | "sha256" | "force")).then(|| format!("spec.backup.{inner}"))
 }
 
 /// Everything found so far. What was found by several at once is put together.
@@ -44,11 +59,23 @@ impl Findings {
         findings
     }
 
+    /// One problem that is about no stage.
+    pub(crate) fn told(task: &Task, fault: &impl Fault) -> Self {
+        let mut findings = Self::default();
+        findings.fault(task, fault);
+        findings
+    }
+
+    /// Whether the same Task could succeed another time, as it is.
+    pub(crate) const fn are_passing(&self) -> bool {
+        !self.refused
+    }
+
     pub(crate) fn fault(&mut self, task: &Task, fault: &impl Fault) {
         self.refused |= !fault.is_passing();
         self.problems.push(Problem {
             reason: fault.reason(),
-            field: fault.field(),
+            field: fault.field().and_then(|field| located(task, field)),
             message: fault.to_string(),
         });
         let step = fault.next_step(task);

@@ -1,17 +1,49 @@
 //! What to do next, as commands to copy.
 
-use api::task::Task;
+use api::names;
+use api::task::{Task, TaskKind};
 use archive::Summary;
 use url::Url;
 
-/// For a request that has to be written anew.
+/// For a request that has to be written anew, or a backup that has to be made.
 pub(crate) fn new_request(task: &Task, field: Option<&str>) -> String {
     let name = &task.request.name;
+    if task.kind == TaskKind::Backup {
+        return again(task, field);
+    }
     let correct = field.map_or_else(String::new, |field| format!("correct {field}, "));
     format!(
         "{} get openbaorestore {name} --output=yaml > {name}.yaml   # {correct}give it a new name, then kubectl create it",
         kubectl(task)
     )
+}
+
+fn again(task: &Task, field: Option<&str>) -> String {
+    let (kubectl, name) = (kubectl(task), &task.request.name);
+    let first = field.map_or_else(String::new, |field| {
+        format!("   # after `{kubectl} edit openbaocluster {name}` has corrected {field}")
+    });
+    let cron_job = names::backup_cron_job(name);
+    format!("{kubectl} create job --from=cronjob/{cron_job} {name}-backup-again{first}")
+}
+
+/// What policies and roles in OpenBao are called in the examples.
+pub(crate) fn purpose(task: &Task) -> &'static str {
+    if task.kind == TaskKind::Backup { "backup" } else { "restore" }
+}
+
+/// For credentials that may do too little.
+pub(crate) fn policy(task: &Task) -> String {
+    let purpose = purpose(task);
+    format!("bao policy write {purpose} deploy/examples/openbao-{purpose}-policy.hcl")
+}
+
+/// A command beside which a restore has another way out.
+pub(crate) fn unless_forced(task: &Task, command: String) -> String {
+    if task.force || task.kind == TaskKind::Backup {
+        return command;
+    }
+    format!("{command}   # or a new request with force: true, which accepts a minority of such servers")
 }
 
 /// What the bucket has, where the key says that it should be.
@@ -138,7 +170,6 @@ fn pod(address: &str) -> Option<(String, String)> {
 mod tests {
     use super::*;
     use crate::testing::task;
-    use api::task::TaskKind;
 
     /// Bug: the leader is restarted first, and a standby with policies of before takes over.
     #[test]

@@ -1,13 +1,17 @@
 //! The object store: credentials out of mounted files, and a client that goes nowhere else.
 
+mod fault;
+
+pub(crate) use fault::StoreFault;
+
 use crate::dial::Guard;
 use crate::pem;
-use crate::report::{Fault, told};
+use crate::report::{Fault, anew, told};
 use crate::steps;
 use api::StorageTarget;
 use api::conditions::Reason;
 use api::task::Task;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::Client;
@@ -30,21 +34,21 @@ const RETRIES: usize = 4;
 #[derive(Debug, Error)]
 pub(crate) enum StorageError {
     #[error(
-        "Provider {0:?} cannot be used by this release of the executor: it reads s3 only. Use a store that speaks S3."
+        "Provider {0:?} cannot be used by this release of the executor: it speaks s3 only. Use a store that speaks S3."
     )]
     Provider(String),
-    #[error("The target names no bucket. Create a new request that does.")]
+    #[error("The target names no bucket. Name one, then try again.")]
     NoBucket,
     #[error(
         "The target names no Secret, and this release of the executor has no workload identity. Name one with accessKeyId and secretAccessKey."
     )]
     NoSecret,
-    #[error("The Secret has no usable key {key}: {fault}. Add it to the Secret, then create a new request.")]
+    #[error("The Secret has no usable key {key}: {fault}. Add it to the Secret, then try again.")]
     SecretKey { key: &'static str, fault: String },
-    #[error("The endpoint {endpoint:?} {why}. Create a new request with the URL of the store.")]
+    #[error("The endpoint {endpoint:?} {why}. Give the URL of the store, then try again.")]
     Endpoint { endpoint: String, why: String },
     #[error(
-        "The bucket {0:?} cannot stand in front of the host of the endpoint. Create a new request with usePathStyle: true, or with the name of the bucket."
+        "The bucket {0:?} cannot stand in front of the host of the endpoint. Set usePathStyle: true, or give the name of the bucket, then try again."
     )]
     Bucket(String),
     #[error(
@@ -81,7 +85,7 @@ impl Fault for StorageError {
     fn next_step(&self, task: &Task) -> String {
         match self {
             Self::NoSecret | Self::SecretKey { .. } => steps::store_secret(task),
-            _ => steps::new_request(task, self.field().as_deref()),
+            _ => anew(task, self.field()),
         }
     }
 }
@@ -109,6 +113,8 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path, guard: &Guard) -> Resu
             max_retries: RETRIES,
             retry_timeout: RETRY,
         })
+        // The store holds what it keeps against this; without it only the ways are checked.
+        .with_checksum_algorithm(Checksum::SHA256)
         .with_client_options(ClientOptions::new().with_allow_http(place.address.is_plaintext()))
         .with_virtual_hosted_style_request(place.virtual_hosted)
         .with_endpoint(place.address.as_str())

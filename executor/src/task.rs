@@ -1,6 +1,7 @@
 //! The Task of this pod, and who does it.
 
 mod access;
+mod backup;
 mod check;
 mod conclude;
 mod manifest;
@@ -31,13 +32,7 @@ pub(crate) async fn run(args: &Args) -> Report {
         TaskKind::Check => Box::pin(check::check(&task, args)).await,
         TaskKind::Restore => Box::pin(restore::restore(&task, args)).await,
         TaskKind::Prove => prove::task(&task, args).await,
-        TaskKind::Backup => {
-            let message = format!(
-                "This release of the executor does not do a Task of kind {:?}; nothing was done. Use the image of the operator's own release.",
-                task.kind
-            );
-            report::ended(Outcome::Refused, Reason::NotApplied, message)
-        }
+        TaskKind::Backup => Box::pin(backup::backup(&task, args)).await,
     }
 }
 

@@ -1,14 +1,21 @@
 //! A local object store that checks signatures, a folder with its credentials, servers of OpenBao, and a Task.
 
 mod bao;
+mod fault;
+#[expect(dead_code, reason = "the builder of the archive's tests makes more than is needed here")]
+#[path = "../archive/src/testing.rs"]
+mod parts;
 
-pub(crate) use bao::{Bao, OTHER_KEYS, answer_once, node};
+pub(crate) use bao::{Bao, End, Gives, OTHER_KEYS, answer_once, node};
+pub(crate) use fault::{Deed, Faults};
 
 use crate::args::Args;
 use crate::dial::Guard;
 use api::StorageTarget;
 use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
+use bytes::Bytes;
 use clap::Parser;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use jiff::Timestamp;
@@ -25,9 +32,23 @@ use tokio_rustls::TlsAcceptor;
 /// A snapshot that OpenBao 2.7.2 made: one node, Shamir seal, nothing but what `sys/init` writes.
 pub(crate) const SNAPSHOT: &[u8] = include_bytes!("../archive/fixtures/openbao-2.7.2.snap");
 
+/// A snapshot of three parts of 5 MiB, the least that S3 takes but for the last.
+pub(crate) fn large_snapshot() -> Bytes {
+    let mut records = parts::records();
+    let mut random = 1_u32;
+    let noise = (0..11 << 20).map(|_| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        random.to_be_bytes()[0]
+    });
+    records.push(("logical/x", noise.collect()));
+    Bytes::from(parts::Parts::of(&parts::state(&records)).object())
+}
+
 /// A store with the bucket `snapshots`; it goes away with its folder.
 pub(crate) struct Store {
     pub(crate) target: StorageTarget,
+    /// What it does other than it should.
+    pub(crate) faults: Faults,
     folder: TempDir,
 }
 
@@ -59,6 +80,8 @@ impl Store {
         let service = service.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        let faults = Faults::default();
+        let service = (service, faults.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (service, tls) = (service.clone(), tls.clone());
@@ -74,7 +97,7 @@ impl Store {
                 });
             }
         });
-        let store = Self { target: target(&format!("{scheme}://localhost:{port}")), folder };
+        let store = Self { target: target(&format!("{scheme}://localhost:{port}")), faults, folder };
         store.secret("accessKeyId", "key-id\n");
         store.secret("secretAccessKey", "secret-key");
         store
@@ -82,7 +105,33 @@ impl Store {
 
     /// Puts an object under a key, in place of any that is there.
     pub(crate) fn put(&self, key: &str, bytes: &[u8]) {
-        std::fs::write(self.folder.path().join("data/snapshots").join(key), bytes).unwrap();
+        let file = self.folder.path().join("data/snapshots").join(key);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
+
+    /// Every file that the store keeps, by its path, with those that are no objects; only the bucket itself is left out.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let data = self.folder.path().join("data");
+        let mut kept = Vec::new();
+        let mut folders = vec![data.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    kept.push(path.strip_prefix(&data).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        kept.sort();
+        kept
+    }
+
+    /// The bytes of an object.
+    pub(crate) fn object(&self, key: &str) -> Vec<u8> {
+        std::fs::read(self.folder.path().join("data/snapshots").join(key)).unwrap()
     }
 
     /// Sets a key of the mounted Secret.
@@ -101,7 +150,14 @@ impl Store {
     }
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, service: S3Service) {
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    (service, faults): (S3Service, Faults),
+) {
+    let service = service_fn(move |request| {
+        let (service, faults) = (service.clone(), faults.clone());
+        async move { faults.meet(request, service).await }
+    });
     // A client that goes away in the middle is what some tests are about.
     let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
 }

@@ -10,14 +10,14 @@ use crate::pem;
 use crate::progress::Progress;
 use crate::report::{Fault, fault};
 use api::names;
-use api::task::{Marker, Task};
+use api::task::{Marker, Task, Upload};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// Longest wait for one answer of the API server.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -150,32 +150,34 @@ impl Ticket {
     /// Beats, with the progress, for as long as the ticket is what it was; then says what it became.
     pub(crate) async fn beat(&mut self, progress: &Progress) -> TicketError {
         loop {
-            let text = progress.text();
+            let note = Note::of(progress);
             let written = self.write(|lease| {
                 lease.spec.get_or_insert_default().renew_time = Some(MicroTime(Timestamp::now()));
-                if let Some(text) = &text {
-                    annotate(lease, names::PROGRESS, text);
-                }
+                note.write(lease);
             });
             match written.await {
-                Ok(()) => {}
-                Err(error) if error.is_passing() => tracing::warn!(%error, "the ticket could not be renewed"),
+                Ok(()) => {
+                    progress.tell(note.upload);
+                    // An upload waits for the ticket that names it.
+                    let _ = timeout(BEAT, progress.news()).await;
+                }
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "the ticket could not be renewed");
+                    sleep(BEAT).await;
+                }
                 Err(error) => return error,
             }
-            sleep(BEAT).await;
         }
     }
 
     /// Leaves the Report, unless the ticket is somebody else's.
     pub(crate) async fn leave(&mut self, report: &str, progress: &Progress) -> Result<(), TicketError> {
         let begun = Instant::now();
-        let text = progress.text();
+        let note = Note::of(progress);
         loop {
             let written = self.write(|lease| {
                 annotate(lease, names::REPORT, report);
-                if let Some(text) = &text {
-                    annotate(lease, names::PROGRESS, text);
-                }
+                note.write(lease);
             });
             match written.await {
                 Err(error) if error.is_passing() && begun.elapsed() < REPORTED_WITHIN => {
@@ -257,6 +259,30 @@ impl Ticket {
         match lease.metadata.annotations.as_ref().and_then(|all| all.get(names::REPORT)) {
             None => Ok(()),
             Some(report) => Err(TicketError::Reported(report.clone())),
+        }
+    }
+}
+
+/// What each write tells of the work.
+struct Note {
+    progress: Option<String>,
+    upload: Option<Upload>,
+}
+
+impl Note {
+    fn of(progress: &Progress) -> Self {
+        Self { progress: progress.text(), upload: progress.upload() }
+    }
+
+    fn write(&self, lease: &mut Lease) {
+        if let Some(text) = &self.progress {
+            annotate(lease, names::PROGRESS, text);
+        }
+        match self.upload.as_ref().and_then(|upload| serde_json::to_string(upload).ok()) {
+            Some(text) => annotate(lease, names::UPLOAD, &text),
+            None => {
+                lease.metadata.annotations.get_or_insert_default().remove(names::UPLOAD);
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Reads one object whole, in ranges, and only the one that it was at the beginning.
 
-use crate::dial::Diverted;
+use crate::buffers::Buffers;
 use crate::progress::Progress;
-use crate::report::{Fault, cause, told};
+use crate::report::{Fault, anew, told};
 use crate::steps;
+use crate::storage::StoreFault;
 use api::conditions::Reason;
 use api::task::{Pinned, Task};
 use archive::{ArchiveError, Summary, Verifier};
@@ -13,7 +14,7 @@ use object_store::{Error, GetOptions, GetRange, ObjectStore};
 use plan::proof::SLOWEST;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio_util::task::AbortOnDropHandle;
@@ -148,7 +149,7 @@ impl Fault for TransferError {
             | Self::Slow { .. }
             | Self::Diverted(_)
             | Self::Store(_)
-            | Self::Staging(_) => steps::new_request(task, self.field().as_deref()),
+            | Self::Staging(_) => anew(task, self.field()),
         }
     }
 }
@@ -197,8 +198,9 @@ async fn read(
     mut sink: impl FnMut(&[u8]) -> Result<(), TransferError>,
 ) -> Result<Identity, TransferError> {
     let reader = Reader::open(store, key)?;
-    let buffers = Arc::new(Buffers::default());
-    let (object, bytes) = reader.range(0..pace.part, None, buffers.take()).await?;
+    // One more than is in flight: what is read goes into the sink meanwhile.
+    let buffers = Buffers::new(pace.concurrency + 1);
+    let (object, bytes) = reader.range(0..pace.part, None, buffers.take().await).await?;
     let etag = object.etag.clone().ok_or(TransferError::NoEtag)?;
     progress.begin(object.size);
     progress.add(bytes.len());
@@ -211,7 +213,7 @@ async fn read(
             let (reader, etag, buffers) = (reader.clone(), etag.clone(), Arc::clone(&buffers));
             let range = start..size.min(start + pace.part);
             AbortOnDropHandle::new(tokio::spawn(async move {
-                reader.range(range, Some(etag), buffers.take()).await
+                reader.range(range, Some(etag), buffers.take().await).await
             }))
         })
         .buffered(pace.concurrency);
@@ -250,23 +252,6 @@ pub(crate) async fn read_small(
         // Without the right to list the bucket a missing object is a forbidden one.
         Err(TransferError::NotFound(_) | TransferError::Denied(_)) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Buffers of one range each, used again and again: what a transfer takes is theirs, whatever the allocator keeps.
-#[derive(Default)]
-struct Buffers(Mutex<Vec<Vec<u8>>>);
-
-impl Buffers {
-    fn take(&self) -> Vec<u8> {
-        self.0.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default()
-    }
-
-    fn give(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        if let Ok(mut free) = self.0.lock() {
-            free.push(buffer);
-        }
     }
 }
 
@@ -320,30 +305,18 @@ impl Reader {
         }
     }
 
-    /// What an error of the store means for the request. S3 names the cause in an XML body.
+    /// What an error of the store means for the request.
     fn fault(&self, error: &Error) -> TransferError {
-        if let Some(diverted) = cause::<Diverted>(error) {
-            return TransferError::Diverted(diverted.to_string());
-        }
-        let text = told(error);
-        let code =
-            text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
-        match (error, code) {
-            (_, Some("NoSuchBucket")) => TransferError::NoBucket,
-            (_, Some("InvalidRange")) => TransferError::Empty,
-            (
-                _,
-                Some(code @ ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")),
-            ) => TransferError::Elsewhere(code.to_owned()),
-            (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, code) => {
-                TransferError::Denied(code.unwrap_or("access denied").to_owned())
-            }
-            (_, Some(code @ ("InvalidToken" | "ExpiredToken"))) => TransferError::Denied(code.to_owned()),
-            (Error::NotFound { .. }, _) => TransferError::NotFound(self.path.to_string()),
-            (Error::Precondition { .. }, _) => TransferError::Replaced,
-            _ if text.contains("invalid peer certificate") => TransferError::Untrusted(text),
-            _ if text.contains("edirect") => TransferError::Elsewhere(text),
-            _ => TransferError::Store(text),
+        match StoreFault::from(error) {
+            StoreFault::Diverted(text) => TransferError::Diverted(text),
+            StoreFault::NoBucket => TransferError::NoBucket,
+            StoreFault::Empty => TransferError::Empty,
+            StoreFault::Elsewhere(text) => TransferError::Elsewhere(text),
+            StoreFault::Denied(code) => TransferError::Denied(code),
+            StoreFault::NotFound => TransferError::NotFound(self.path.to_string()),
+            StoreFault::Condition => TransferError::Replaced,
+            StoreFault::Untrusted(text) => TransferError::Untrusted(text),
+            StoreFault::Other(text) => TransferError::Store(text),
         }
     }
 }

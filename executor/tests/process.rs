@@ -7,10 +7,6 @@ mod lab;
 #[path = "../archive/src/testing.rs"]
 mod testing;
 
-#[expect(dead_code, reason = "the builder needs one function of it")]
-#[path = "../archive/src/buffer.rs"]
-mod buffer;
-
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{Marker, Outcome, Pinned, Report, TaskKind};

@@ -13,10 +13,6 @@ use std::time::Instant;
 #[path = "../src/testing.rs"]
 mod testing;
 
-#[expect(dead_code, reason = "the builder needs one function of it")]
-#[path = "../src/buffer.rs"]
-mod buffer;
-
 /// 512 values of 1 MiB: large enough that a run takes a second, small enough for any machine.
 const VALUES: usize = 512;
 const RUNS: usize = 5;

@@ -6,6 +6,7 @@ use crate::inventory::Inventory;
 use crate::meta::Meta;
 use crate::records::Records;
 use crate::sealed;
+use crate::summary::expected_object_size;
 use crate::sums::Sums;
 use crate::tar::{MEMBERS, Members};
 use sha2::{Digest, Sha256};
@@ -20,6 +21,7 @@ pub(crate) struct Content {
     small: [Vec<u8>; MEMBERS.len()],
     state: Records,
     state_size: u64,
+    has_state: bool,
     state_digest: Sha256,
 }
 
@@ -34,7 +36,18 @@ pub(crate) struct Agreed {
 
 impl Content {
     pub(crate) fn new() -> Self {
-        Self { small: Default::default(), state: Records::new(0), state_size: 0, state_digest: Sha256::new() }
+        Self {
+            small: Default::default(),
+            state: Records::new(0),
+            state_size: 0,
+            has_state: false,
+            state_digest: Sha256::new(),
+        }
+    }
+
+    /// Bytes of the whole object by the sizes of its members, once state.bin has begun.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        self.has_state.then(|| expected_object_size(self.small[0].len() as u64, self.state_size))
     }
 
     /// Holds the members against each other.
@@ -65,6 +78,7 @@ impl Members for Content {
         if index == STATE {
             self.state = Records::new(size);
             self.state_size = size;
+            self.has_state = true;
         } else if size > SMALL {
             return Err(ArchiveError::MemberTooLarge { member: MEMBERS[index], size, limit: SMALL });
         }

@@ -122,6 +122,14 @@ pub enum ArchiveError {
     SealConfig,
 }
 
+impl ArchiveError {
+    /// Whether what came was in order and only ended too early.
+    #[must_use]
+    pub const fn is_early_end(&self) -> bool {
+        matches!(self, Self::Truncated { .. } | Self::MissingMember { .. })
+    }
+}
+
 /// What is wrong with a record of state.bin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RecordFault {

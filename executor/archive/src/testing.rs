@@ -1,7 +1,11 @@
 //! Snapshots as OpenBao writes them, made by an independent tar writer; and bent ones.
 
-use crate::buffer::hex;
 use sha2::{Digest, Sha256};
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
 
 /// What to put into a snapshot.
 pub(crate) struct Parts {

@@ -54,6 +54,13 @@ impl Verifier {
         read
     }
 
+    /// Bytes that the object will have if OpenBao 2.6 or later writes it, known after its first kilobyte; an older one
+    /// compresses, and then it is more than comes.
+    #[must_use]
+    pub fn announced(&self) -> Option<u64> {
+        self.content.announced()
+    }
+
     /// The object has ended.
     ///
     /// # Errors

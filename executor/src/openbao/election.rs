@@ -52,6 +52,8 @@ pub(crate) struct Leader {
     pub(crate) said_at: Option<Timestamp>,
     /// Versions of the servers that take part.
     pub(crate) versions: Vec<String>,
+    /// Its own.
+    pub(crate) version: Option<String>,
     /// Of its data.
     pub(crate) cluster_id: Option<String>,
     /// What all of them have to apply to be as far as it was.
@@ -105,11 +107,22 @@ pub(crate) fn elect(seen: &[Seen], force: bool) -> Result<Leader, Vec<OpenBaoErr
         return none("the leader does not say since when it is active".to_owned());
     };
     let versions = able().filter_map(|(_, seen)| Some(seen.health.as_ref().ok()?.version.clone())).collect();
-    let cluster_id = seen[*index].health.as_ref().ok().and_then(|health| health.cluster_id.clone());
+    let own = seen[*index].health.as_ref().ok();
+    let version = own.map(|health| health.version.clone());
+    let cluster_id = own.and_then(|health| health.cluster_id.clone());
     let committed = leader.raft_committed_index;
     let behind = leaderships.iter().filter(|(_, one)| one.raft_applied_index < committed);
     let behind = behind.map(|(index, _)| *index).collect();
-    Ok(Leader { index: *index, active, said_at: leader.said_at, versions, cluster_id, committed, behind })
+    Ok(Leader {
+        index: *index,
+        active,
+        said_at: leader.said_at,
+        versions,
+        version,
+        cluster_id,
+        committed,
+        behind,
+    })
 }
 
 /// Who leads now, as far as it can be said: for a proof, which must not wait for servers that stay sealed.

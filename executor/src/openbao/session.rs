@@ -6,10 +6,11 @@ use crate::report::fault;
 use api::task::Login;
 use archive::Summary;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::Method;
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Where a snapshot is sent, with OpenBao's check of its seal.
 pub(crate) const SNAPSHOT: &str = "sys/storage/raft/snapshot";
@@ -17,8 +18,23 @@ pub(crate) const SNAPSHOT: &str = "sys/storage/raft/snapshot";
 pub(crate) const SNAPSHOT_FORCE: &str = "sys/storage/raft/snapshot-force";
 const WRAP: &str = "sys/wrapping/wrap";
 const CAPABILITIES: &str = "sys/capabilities-self";
+/// Capability of who may send a snapshot.
+const UPDATE: &str = "update";
+/// Capability of who may have one.
+const READ: &str = "read";
 /// Longest wait for the answer to the dry run, which the server writes to its disk.
 const DRY_RUN: Duration = Duration::from_secs(30);
+
+/// Longest wait for the first byte of a snapshot.
+const FIRST_BYTE: Duration = Duration::from_mins(1);
+
+/// What a login is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Which makes its token void: a second POST is refused by the server too. A batch token would outlive it.
+    Restore,
+    Backup,
+}
 
 /// A token, at the leader.
 #[derive(Clone)]
@@ -39,7 +55,12 @@ struct Token {
 
 impl Session {
     /// Logs in with the files in `mounts`.
-    pub(crate) async fn begin(leader: &Node, login: &Login, mounts: &Path) -> Result<Self, OpenBaoError> {
+    pub(crate) async fn begin(
+        leader: &Node,
+        login: &Login,
+        mounts: &Path,
+        purpose: Purpose,
+    ) -> Result<Self, OpenBaoError> {
         let secret = |folder: &str, file: &str, what| {
             let fault = |fault| OpenBaoError::Credential { what, fault, login: login.clone() };
             let text = std::fs::read_to_string(mounts.join(folder).join(file))
@@ -49,10 +70,16 @@ impl Session {
         };
         let begun = Moment::now();
         let Token { text, life } = match login {
-            Login::Token { key } => given(leader, secret("token", key, "The token of the Secret")?).await?,
+            Login::Token { key } => {
+                let text = secret("token", key, "The token of the Secret")?;
+                match purpose {
+                    Purpose::Restore => given(leader, text).await?,
+                    Purpose::Backup => Token { text, life: None },
+                }
+            }
             Login::Jwt { mount, role } => {
                 let jwt = secret("jwt", "token", "The pod's own token for OpenBao")?;
-                exchange(leader, mount, role, &jwt).await?
+                exchange(leader, mount, role, &jwt, purpose).await?
             }
         };
         Ok(Self { leader: leader.clone(), token: text, login: login.clone(), begun, life })
@@ -83,7 +110,8 @@ impl Session {
         match answered.status {
             200 => {}
             403 => {
-                let lacks = self.lacks(&answered.fault(), &[&[CAPABILITIES], &paths[..]].concat());
+                let paths = [&[CAPABILITIES], &paths[..]].concat();
+                let lacks = self.lacks(&answered.fault(), UPDATE, &paths);
                 return Err(lacks.of_a_token_that_may_be_void());
             }
             _ => return Err(OpenBaoError::Answer { what, fault: answered.fault() }),
@@ -92,12 +120,12 @@ impl Session {
         if missing.is_empty() {
             Ok(())
         } else {
-            Err(self.lacks(&format!("no update of {}", missing.join(", ")), &missing))
+            Err(self.lacks(&format!("no update of {}", missing.join(", ")), UPDATE, &missing))
         }
     }
 
-    fn lacks(&self, fault: &str, paths: &[&str]) -> OpenBaoError {
-        let line = |path: &&str| format!("path \"{path}\" {{ capabilities = [\"update\"] }}");
+    fn lacks(&self, fault: &str, capability: &str, paths: &[&str]) -> OpenBaoError {
+        let line = |path: &&str| format!("path \"{path}\" {{ capabilities = [\"{capability}\"] }}");
         let policy = paths.iter().map(line).collect::<Vec<_>>().join(" ");
         OpenBaoError::Permission { fault: fault.to_owned(), policy, login: self.login.clone() }
     }
@@ -116,7 +144,7 @@ impl Session {
         let (token, created, life) =
             match (wrapped.status, info["token"].as_str(), created, seconds_of(&info["ttl"])) {
                 (200, Some(token), Some(created), Some(life)) => (token.to_owned(), created, life),
-                (403, ..) => return Err(self.lacks(&wrapped.fault(), &[WRAP])),
+                (403, ..) => return Err(self.lacks(&wrapped.fault(), UPDATE, &[WRAP])),
                 _ => return Err(unclear(wrapped.fault())),
             };
         let found = self.leader.lookup(&token).await.map_err(unclear)?;
@@ -152,6 +180,24 @@ impl Session {
         self.leader.request(Method::POST, path).header("X-Vault-Token", &self.token)
     }
 
+    /// Asks the leader for a snapshot; gives it once its first bytes come.
+    pub(crate) async fn download(&self) -> Result<Response, OpenBaoError> {
+        let refused = |fault| OpenBaoError::NoSnapshot { fault };
+        let request = self.leader.request(Method::GET, SNAPSHOT).header("X-Vault-Token", &self.token);
+        let response = timeout(FIRST_BYTE, request.send())
+            .await
+            .map_err(|_| refused(format!("nothing came within {} s", FIRST_BYTE.as_secs())))?
+            .map_err(|error| refused(fault(error)))?;
+        if response.status() == StatusCode::OK {
+            return Ok(response);
+        }
+        let answered = whole(response).await.map_err(|error| refused(fault(error)))?;
+        match answered.status {
+            403 => Err(self.lacks(&answered.fault(), READ, &[SNAPSHOT]).of_a_token_that_may_be_void()),
+            _ => Err(refused(answered.fault())),
+        }
+    }
+
     /// Gives back what the login got. A token of a Secret is its owner's; one that stays expires by itself.
     pub(crate) async fn end(&self) {
         if matches!(self.login, Login::Jwt { .. })
@@ -185,14 +231,20 @@ async fn given(leader: &Node, token: String) -> Result<Token, OpenBaoError> {
 }
 
 /// The pod's token for one of OpenBao.
-async fn exchange(leader: &Node, mount: &str, role: &str, jwt: &str) -> Result<Token, OpenBaoError> {
+async fn exchange(
+    leader: &Node,
+    mount: &str,
+    role: &str,
+    jwt: &str,
+    purpose: Purpose,
+) -> Result<Token, OpenBaoError> {
     let path = format!("auth/{mount}/login");
     let unclear = |fault| OpenBaoError::Answer { what: "the login", fault };
     let answered = leader.post(&path, &json!({ "role": role, "jwt": jwt })).await.map_err(unclear)?;
     let auth = &answered.body["auth"];
     let (mount, role) = (mount.to_owned(), role.to_owned());
     match (answered.status, auth["client_token"].as_str(), auth["token_type"].as_str()) {
-        (200, Some(token), Some("service")) => {
+        (200, Some(token), kind) if kind == Some("service") || purpose == Purpose::Backup => {
             Ok(Token { text: token.to_owned(), life: seconds_of(&auth["lease_duration"]) })
         }
         (200, Some(_), found) => {

@@ -68,7 +68,7 @@ fn told(summary: &Summary) -> String {
     )
 }
 
-fn pace(target: &StorageTarget) -> Pace {
+pub(super) fn pace(target: &StorageTarget) -> Pace {
     Pace {
         part: u64::try_from(target.part_size).unwrap_or_default().max(1),
         concurrency: usize::try_from(target.concurrency.clamp(1, MOST_IN_FLIGHT)).unwrap_or(1),

@@ -1,14 +1,15 @@
 //! A server that answers as OpenBao does, with a clock of its own.
 
 use crate::openbao::{Cluster, Node};
-use crate::testing::guard;
+use crate::testing::{SNAPSHOT, guard};
 use api::task::Servers;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::DATE;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, stream};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -41,8 +42,58 @@ pub(crate) struct Server {
     pub(crate) login: (u16, Value),
     /// The answer to the dry run.
     pub(crate) dry_run: (u16, &'static str),
+    /// What it gives when it is asked for a snapshot: the first of these, and the last of them again and again.
+    pub(crate) gives: Vec<Gives>,
     /// Paths that it was asked, in order.
     pub(crate) asked: Vec<String>,
+}
+
+/// Bytes of a snapshot that are sent at once.
+const PIECE: usize = 16 * 1024;
+
+/// An answer to the request for a snapshot.
+#[derive(Clone, Debug)]
+pub(crate) struct Gives {
+    pub(crate) status: u16,
+    pub(crate) bytes: Bytes,
+    pub(crate) end: End,
+}
+
+/// What comes behind its last byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The proper end of the answer: so OpenBao ends a snapshot that failed, too.
+    Clean,
+    /// Nothing at all.
+    Hang,
+    /// The end of the connection.
+    Break,
+}
+
+impl Gives {
+    pub(crate) const fn whole(bytes: Bytes) -> Self {
+        Self { status: 200, bytes, end: End::Clean }
+    }
+
+    pub(crate) fn refusal(status: u16, text: &'static str) -> Self {
+        Self { status, ..Self::whole(Bytes::from_static(text.as_bytes())) }
+    }
+
+    fn answer(self) -> Response {
+        let bytes = self.bytes;
+        let starts = (0..bytes.len()).step_by(PIECE);
+        let pieces = starts.map(move |start| Ok(bytes.slice(start..bytes.len().min(start + PIECE))));
+        let pieces = stream::iter(pieces);
+        let end = self.end;
+        let end = stream::once(async move {
+            if end == End::Hang {
+                std::future::pending::<()>().await;
+            }
+            (end == End::Break).then(|| Err(std::io::Error::other("the connection breaks")))
+        });
+        let body = Body::from_stream(pieces.chain(end.filter_map(std::future::ready)));
+        (StatusCode::from_u16(self.status).unwrap(), body).into_response()
+    }
 }
 
 /// What OpenBao says to a dry run with its own keys.
@@ -75,6 +126,7 @@ impl Server {
             token: (200, json!({"type": "service", "ttl": 3600, "renewable": false})),
             login: (200, json!({"client_token": "s.t", "token_type": "service", "lease_duration": 900})),
             dry_run: SAME_KEYS,
+            gives: vec![Gives::whole(Bytes::from_static(SNAPSHOT))],
             asked: Vec::new(),
         }
     }
@@ -158,11 +210,17 @@ impl Bao {
 
 async fn handle(
     State((server, own)): State<(Arc<Mutex<Server>>, String)>,
+    method: Method,
     uri: Uri,
-    _: HeaderMap,
     _: Bytes,
 ) -> Response {
     let path = uri.path().trim_start_matches("/v1/").to_owned();
+    if method == Method::GET && path == "sys/storage/raft/snapshot" {
+        let mut server = server.lock().unwrap();
+        server.asked.push(path);
+        let gives = if server.gives.len() > 1 { server.gives.remove(0) } else { server.gives[0].clone() };
+        return gives.answer();
+    }
     let (hangs, now, (status, body)) = {
         let mut server = server.lock().unwrap();
         server.asked.push(path.clone());

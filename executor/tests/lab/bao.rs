@@ -1,4 +1,4 @@
-//! A server of OpenBao that swallows snapshots: after one the marker is gone, and the leader is active anew.
+//! A server of OpenBao that gives a snapshot, and swallows others: after one the marker is gone, and the leader is active anew.
 
 use super::serve::{Authority, serve};
 use axum::Router;
@@ -6,12 +6,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
 
+/// Bytes read from the file at once.
+const PIECE: usize = 256 * 1024;
 /// Longer than a dry run is.
 const DRY_RUN: u64 = 64 * 1024;
 const SAME_KEYS: &str = "failed to read snapshot file: failed checking integrity of snapshot: hash check failed for \"state.bin\"";
@@ -20,7 +27,10 @@ const SAME_KEYS: &str = "failed to read snapshot file: failed checking integrity
 #[derive(Clone)]
 pub(crate) struct Bao {
     pub(crate) address: String,
+    object: PathBuf,
     state: Arc<Mutex<Restored>>,
+    /// Bytes of a snapshot after which it gives nothing more; 0: it gives all of it.
+    holds_after: Arc<AtomicU64>,
 }
 
 struct Restored {
@@ -37,14 +47,36 @@ pub(crate) struct Post {
 }
 
 impl Bao {
-    pub(crate) async fn start(tls: Option<&Authority>) -> Self {
+    /// A server whose snapshot is this file.
+    pub(crate) async fn start(object: &Path, tls: Option<&Authority>) -> Self {
         let active = Timestamp::now() - SignedDuration::from_hours(1);
         let state = Arc::new(Mutex::new(Restored { active, posts: Vec::new() }));
-        let mut bao = Self { address: String::new(), state };
+        let (object, holds_after) = (object.to_owned(), Arc::default());
+        let mut bao = Self { address: String::new(), object, state, holds_after };
         let router = Router::new().fallback(handle).with_state(bao.clone());
         let scheme = if tls.is_some() { "https" } else { "http" };
         bao.address = format!("{scheme}://127.0.0.1:{}", serve(router, tls).await);
         bao
+    }
+
+    /// From now on a snapshot stops after this many bytes; 0: not at all.
+    pub(crate) fn hold_after(&self, bytes: u64) {
+        self.holds_after.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Its snapshot.
+    pub(crate) fn object(&self) -> &Path {
+        &self.object
+    }
+
+    async fn give(&self) -> Response {
+        let most = self.holds_after.load(Ordering::SeqCst);
+        let file = File::open(&self.object).await.unwrap();
+        if most == 0 {
+            return Body::from_stream(ReaderStream::with_capacity(file, PIECE)).into_response();
+        }
+        let first = ReaderStream::with_capacity(file.take(most), PIECE);
+        Body::from_stream(first.chain(stream::pending())).into_response()
     }
 
     /// The snapshots that came so far.
@@ -108,8 +140,11 @@ impl Bao {
 async fn handle(State(bao): State<Bao>, method: Method, uri: Uri, body: Body) -> Response {
     let path = uri.path().trim_start_matches("/v1/");
     // curl -T says PUT.
+    if path == "sys/storage/raft/snapshot" && method == Method::GET {
+        return bao.give().await;
+    }
     let (status, body) = match path {
-        "sys/storage/raft/snapshot" if method != Method::GET => bao.swallow(body).await,
+        "sys/storage/raft/snapshot" => bao.swallow(body).await,
         "sys/wrapping/lookup" => {
             // It may be held open, to see for how long.
             let _ = axum::body::to_bytes(body, usize::MAX).await;

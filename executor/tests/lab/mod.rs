@@ -1,9 +1,10 @@
-//! The executor as a process, and all that it talks to: an API server with one Lease, a store with one object, a server of
-//! OpenBao that takes a snapshot and forgets the marker.
+//! The executor as a process, and all that it talks to: an API server with one Lease, a store with one object, one that
+//! takes backups, and a server of OpenBao that gives a snapshot, takes one and forgets the marker.
 
 #![expect(dead_code, reason = "the tests need other parts of it than the bench")]
 
 mod bao;
+mod bucket;
 mod kubernetes;
 pub(crate) mod process;
 mod serve;
@@ -11,6 +12,7 @@ mod snapshot;
 mod store;
 
 pub(crate) use bao::Bao;
+pub(crate) use bucket::Bucket;
 pub(crate) use kubernetes::Kubernetes;
 pub(crate) use process::{Ended, Executor};
 pub(crate) use serve::Authority;
@@ -18,7 +20,9 @@ pub(crate) use snapshot::write_snapshot;
 pub(crate) use store::Store;
 
 use api::StorageTarget;
-use api::task::{Login, Marker, Pinned, Proof, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
+use api::task::{
+    BackupOrder, Login, Marker, Pinned, Proof, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::path::{Path, PathBuf};
@@ -28,6 +32,7 @@ use tempfile::TempDir;
 pub(crate) struct Lab {
     pub(crate) kubernetes: Kubernetes,
     pub(crate) store: Store,
+    pub(crate) bucket: Bucket,
     pub(crate) bao: Bao,
     pub(crate) folder: TempDir,
 }
@@ -37,7 +42,9 @@ impl Lab {
     pub(crate) async fn start(object: &Path, tls: bool) -> Self {
         let authority = Authority::new();
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        for path in ["account", "mounts/storage", "mounts/openbao-ca", "mounts/token", "staging"] {
+        for path in
+            ["account", "mounts/storage", "mounts/openbao-ca", "mounts/token", "staging", "bucket/snapshots"]
+        {
             std::fs::create_dir_all(folder.path().join(path)).unwrap();
         }
         for (path, text) in [
@@ -55,7 +62,8 @@ impl Lab {
         Self {
             kubernetes: Kubernetes::start(&authority).await,
             store: Store::start(object, maybe).await,
-            bao: Bao::start(maybe).await,
+            bucket: Bucket::start(&folder.path().join("bucket"), maybe).await,
+            bao: Bao::start(object, maybe).await,
             folder,
         }
     }
@@ -82,6 +90,13 @@ impl Lab {
             proof: None,
             backup: None,
         }
+    }
+
+    pub(crate) fn backup(&self, order: BackupOrder) -> Task {
+        let mut task = Task { backup: Some(order), ..self.task(TaskKind::Backup) };
+        task.target.endpoint = Some(self.bucket.address.clone());
+        "n/a/".clone_into(&mut task.key);
+        task
     }
 
     pub(crate) fn restore(&self, pinned: Pinned) -> Task {

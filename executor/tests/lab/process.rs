@@ -15,7 +15,7 @@ pub(crate) struct Executor {
     child: Child,
     begun: Instant,
     folder: std::path::PathBuf,
-    peak: Arc<Mutex<u64>>,
+    peak: Arc<Mutex<Peak>>,
     watch: JoinHandle<()>,
 }
 
@@ -28,6 +28,15 @@ pub(crate) struct Ended {
     pub(crate) took: Duration,
     /// The most memory that it had, in bytes.
     pub(crate) peak: u64,
+    /// The most of it that is no file's, so not the program itself, which is large before it is optimised.
+    pub(crate) anonymous: u64,
+}
+
+/// The most memory of a process so far, in KiB.
+#[derive(Clone, Copy, Default)]
+struct Peak {
+    all: u64,
+    anonymous: u64,
 }
 
 impl Executor {
@@ -50,13 +59,19 @@ impl Executor {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let peak = Arc::new(Mutex::new(0));
+        let peak = Arc::new(Mutex::new(Peak::default()));
         let watch = watch(child.id(), Arc::clone(&peak));
         Self { child, begun: Instant::now(), folder: folder.to_owned(), peak, watch }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it as the kernel does, without a word.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for its end; not on a thread of the runtime.
@@ -67,8 +82,8 @@ impl Executor {
             self.watch.join().unwrap();
             let text = std::fs::read_to_string(self.folder.join("termination-log")).unwrap();
             let report = Report::parse(&text).unwrap();
-            let peak = *self.peak.lock().unwrap();
-            Ended { code: status.code(), report, took, peak }
+            let Peak { all, anonymous } = *self.peak.lock().unwrap();
+            Ended { code: status.code(), report, took, peak: all * 1024, anonymous: anonymous * 1024 }
         })
         .await
         .unwrap()
@@ -81,19 +96,24 @@ pub(crate) fn signal(process: u32, name: &str) {
     assert!(sent.success(), "{name}");
 }
 
-/// Reads the kernel's high-water mark until the process is gone.
-fn watch(process: u32, peak: Arc<Mutex<u64>>) -> JoinHandle<()> {
+/// Reads what the kernel says until the process is gone. It keeps no high-water mark of the anonymous part.
+fn watch(process: u32, peak: Arc<Mutex<Peak>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        while let Some(kibibytes) = high_water_mark(process) {
-            *peak.lock().unwrap() = kibibytes * 1024;
+        while let Some(now) = memory(process) {
+            let mut peak = peak.lock().unwrap();
+            *peak = Peak { all: now.all, anonymous: now.anonymous.max(peak.anonymous) };
+            drop(peak);
             std::thread::sleep(LOOK);
         }
     })
 }
 
 /// Of a process that lives: one that has only not been waited for has no memory any more.
-fn high_water_mark(process: u32) -> Option<u64> {
+fn memory(process: u32) -> Option<Peak> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+    let figure = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    Some(Peak { all: figure("VmHWM:")?, anonymous: figure("RssAnon:")? })
 }

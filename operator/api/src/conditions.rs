@@ -115,6 +115,12 @@ pub enum Reason {
     SnapshotNotFound,
     /// The object is not a whole, valid snapshot.
     SnapshotInvalid,
+    /// OpenBao ended the snapshot before it was whole.
+    SnapshotTruncated,
+    /// OpenBao gave the snapshot too slowly, or stopped.
+    SnapshotStalled,
+    /// OpenBao gave no snapshot.
+    SnapshotRefused,
     /// The object does not have the digest that the request gives.
     DigestMismatch,
     /// The object changed since it was checked.
@@ -202,6 +208,9 @@ impl Reason {
             Self::JobFailed => "JobFailed",
             Self::SnapshotNotFound => "SnapshotNotFound",
             Self::SnapshotInvalid => "SnapshotInvalid",
+            Self::SnapshotTruncated => "SnapshotTruncated",
+            Self::SnapshotStalled => "SnapshotStalled",
+            Self::SnapshotRefused => "SnapshotRefused",
             Self::DigestMismatch => "DigestMismatch",
             Self::ObjectChanged => "ObjectChanged",
             Self::StorageDenied => "StorageDenied",

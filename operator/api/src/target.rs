@@ -77,6 +77,17 @@ pub struct StorageTarget {
     pub insecure_skip_verify: bool,
 }
 
+impl StorageTarget {
+    /// What the key of every backup of a cluster begins with, with `/` at its end. Slashes around the prefix do not count.
+    #[must_use]
+    pub fn backup_folder(&self, namespace: &str, cluster: &str) -> String {
+        match self.path_prefix.as_deref().map(|prefix| prefix.trim_matches('/')) {
+            None | Some("") => format!("{namespace}/{cluster}/"),
+            Some(prefix) => format!("{prefix}/{namespace}/{cluster}/"),
+        }
+    }
+}
+
 /// What only Google Cloud Storage needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -118,4 +129,21 @@ fn part_size() -> i64 {
 /// 3: with 10 MiB parts, 40 MiB of buffers at the most.
 fn concurrency() -> i64 {
     3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bug: two clusters share a folder, and retention of one deletes backups of the other.
+    #[test]
+    fn each_cluster_has_its_folder() {
+        let mut target: StorageTarget = serde_json::from_str("{}").unwrap();
+        let folder = |target: &StorageTarget| target.backup_folder("security", "prod");
+        assert_eq!(folder(&target), "security/prod/");
+        for (prefix, begins) in [("/", ""), ("clusters", "clusters/"), ("/a/b/", "a/b/")] {
+            target.path_prefix = Some(prefix.to_owned());
+            assert_eq!(folder(&target), format!("{begins}security/prod/"));
+        }
+    }
 }

@@ -5,3 +5,4 @@ pub mod lease;
 pub mod lock;
 pub mod proof;
 pub mod restore;
+pub mod retention;

@@ -52,6 +52,16 @@ fn a_snapshot_that_openbao_made_is_taken() {
 }
 
 /// Bug: state is lost between two pushes.
+/// Bug: progress and the size of the parts go by a total that is not the object's, or that comes too late.
+#[test]
+fn the_size_is_known_after_the_first_kilobyte() {
+    let object = include_bytes!("../../fixtures/openbao-2.7.2.snap");
+    let mut verifier = Verifier::new();
+    assert_eq!(verifier.announced(), None);
+    verifier.push(&object[..2048]).unwrap();
+    assert_eq!(verifier.announced(), Some(object.len() as u64));
+}
+
 #[test]
 fn one_byte_at_a_time_is_the_same_snapshot() {
     let object = Parts::good().object();
@@ -81,6 +91,7 @@ fn an_object_cut_anywhere_is_truncated() {
     for end in 0..object.len() {
         let error = read(&object[..end]).unwrap_err();
         assert!(matches!(error, ArchiveError::Truncated { .. }), "cut at {end}: {error}");
+        assert!(error.is_early_end());
     }
 }
 
