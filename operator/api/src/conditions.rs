@@ -35,6 +35,12 @@ pub enum ConditionType {
     StandbysRefreshed,
     /// On an `OpenBaoCluster`: another controller backs it up or restores it.
     ForeignController,
+    /// On an `OpenBaoCluster`: the last backup that was tried is a good one.
+    BackupHealthy,
+    /// On an `OpenBaoCluster`: backups are taken by a schedule.
+    BackupScheduled,
+    /// On an `OpenBaoCluster`: the snapshot before the upgrade to `spec.version` is there.
+    PreUpgradeSnapshotReady,
 }
 
 impl ConditionType {
@@ -56,6 +62,9 @@ impl ConditionType {
             Self::SameCluster => "SameCluster",
             Self::StandbysRefreshed => "StandbysRefreshed",
             Self::ForeignController => "ForeignController",
+            Self::BackupHealthy => "BackupHealthy",
+            Self::BackupScheduled => "BackupScheduled",
+            Self::PreUpgradeSnapshotReady => "PreUpgradeSnapshotReady",
         }
     }
 }
@@ -175,6 +184,28 @@ pub enum Reason {
     ReadTimeout,
     /// Standbys serve policies and mounts of before until they are restarted.
     StandbysStale,
+    /// A whole snapshot stands in the store with its manifest.
+    BackupMade,
+    /// No backup was tried yet.
+    NoBackupYet,
+    /// A backup is at work.
+    BackupAtWork,
+    /// A backup has to be made first.
+    BackupPending,
+    /// A schedule makes backups.
+    Scheduled,
+    /// The schedule is suspended.
+    ScheduleSuspended,
+    /// There is no schedule: backups are made by hand.
+    ManualOnly,
+    /// The cluster says nothing of backups.
+    NotConfigured,
+    /// The servers run the version that is wanted.
+    NoUpgrade,
+    /// Nobody says which version runs.
+    VersionUnknown,
+    /// The Job was made from a template that is no longer the cluster's.
+    TemplateStale,
 }
 
 impl Reason {
@@ -238,6 +269,17 @@ impl Reason {
             Self::IndexLag => "IndexLag",
             Self::ReadTimeout => "ReadTimeout",
             Self::StandbysStale => "StandbysStale",
+            Self::BackupMade => "BackupMade",
+            Self::NoBackupYet => "NoBackupYet",
+            Self::BackupAtWork => "BackupAtWork",
+            Self::BackupPending => "BackupPending",
+            Self::Scheduled => "Scheduled",
+            Self::ScheduleSuspended => "ScheduleSuspended",
+            Self::ManualOnly => "ManualOnly",
+            Self::NotConfigured => "NotConfigured",
+            Self::NoUpgrade => "NoUpgrade",
+            Self::VersionUnknown => "VersionUnknown",
+            Self::TemplateStale => "TemplateStale",
         }
     }
 }

@@ -24,6 +24,14 @@ pub const REPORT: &str = "openbao.org/report";
 pub const PROGRESS: &str = "openbao.org/progress";
 /// Annotation of a ticket with the multipart upload that a backup has begun; see [`crate::task::Upload`].
 pub const UPLOAD: &str = "openbao.org/upload";
+/// Annotation of the `CronJob` of a cluster's backups with what has to be remembered between two of them.
+pub const LEDGER: &str = "openbao.org/backup-ledger";
+/// Annotation of that `CronJob` and its Jobs with the digest of the template that they were made from.
+pub const TEMPLATE: &str = "openbao.org/template";
+/// Annotation of a backup's Job that no schedule made: why the operator made it.
+pub const CAUSE: &str = "openbao.org/cause";
+/// Annotation by which Kubernetes says for which time of the schedule a Job was made.
+pub const SLOT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 /// Annotation of a ticket with the marker that a restore wipes; see [`crate::task::Marker`].
 pub const MARKER: &str = "openbao.org/marker";
 /// Annotation that gives up a request, with its UID as value.
@@ -105,7 +113,9 @@ fn hashed(readable: &str, original: &str, limit: usize) -> String {
     format!("{}-{}", kept.trim_end_matches(['-', '.']), hash(original))
 }
 
-fn hash(text: &str) -> String {
+/// Ten hexadecimal digits that tell texts apart.
+#[must_use]
+pub fn hash(text: &str) -> String {
     let mut digits = hexadecimal(&Sha256::digest(text));
     digits.truncate(HASH_DIGITS);
     digits

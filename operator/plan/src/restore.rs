@@ -19,6 +19,7 @@ mod validating;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use observed::is_upgrading;
 pub use observed::{JobSeen, Observed, PodsSeen, Rival, Run, TicketSeen, fence_holder, proof_number};
 
 use api::conditions::Reason;

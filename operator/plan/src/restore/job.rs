@@ -1,20 +1,14 @@
 //! The Jobs of a restore: one pod each, at most once as far as Kubernetes can promise that.
 
 use super::{Observed, Stage, objects, pod, task};
+use crate::job::{NEXT, once};
 use api::names;
 use api::task::Task;
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::batch::v1::{
-    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
-    PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
-};
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
-
-/// How much later than the deadline inside it the next one ends: that of the pod, then that of the Job, which deletes
-/// the pod and its words with it.
-const NEXT: SignedDuration = SignedDuration::from_mins(5);
 
 /// How long a Job that has ended is kept, in seconds: a day.
 pub const KEPT: i32 = 86_400;
@@ -31,19 +25,15 @@ pub fn job(seen: &Observed, stage: Stage, now: Timestamp) -> Option<Job> {
     Some(Job {
         metadata: objects::metadata(seen, stage),
         spec: Some(JobSpec {
-            backoff_limit: Some(0),
-            completions: Some(1),
-            parallelism: Some(1),
-            pod_replacement_policy: Some("Failed".to_owned()),
-            pod_failure_policy: Some(failure_policy()),
             // A proof leaves all that it found on its ticket.
             ttl_seconds_after_finished: matches!(stage, Stage::Prove(_)).then_some(KEPT),
-            active_deadline_seconds: Some(pod_deadline.saturating_add(NEXT).as_secs()),
-            template: PodTemplateSpec {
-                metadata: Some(template_metadata(seen, &task)?),
-                spec: Some(pod::spec(seen, stage, task.login.as_ref(), pod_deadline)),
-            },
-            ..JobSpec::default()
+            ..once(
+                pod_deadline,
+                PodTemplateSpec {
+                    metadata: Some(template_metadata(seen, &task)?),
+                    spec: Some(pod::spec(seen, stage, task.login.as_ref(), pod_deadline)),
+                },
+            )
         }),
         status: None,
     })
@@ -59,26 +49,6 @@ fn template_metadata(seen: &Observed, task: &Task) -> Option<ObjectMeta> {
         annotations: Some(annotations),
         ..ObjectMeta::default()
     })
-}
-
-/// Any end but exit code 0 is the end of the Job; an eviction is told as such.
-fn failure_policy() -> PodFailurePolicy {
-    let fail = || PodFailurePolicyRule { action: "FailJob".to_owned(), ..PodFailurePolicyRule::default() };
-    let disrupted = PodFailurePolicyOnPodConditionsPattern {
-        type_: "DisruptionTarget".to_owned(),
-        status: "True".to_owned(),
-    };
-    let failed = PodFailurePolicyOnExitCodesRequirement {
-        container_name: Some(names::CONTAINER.to_owned()),
-        operator: "NotIn".to_owned(),
-        values: vec![0],
-    };
-    PodFailurePolicy {
-        rules: vec![
-            PodFailurePolicyRule { on_pod_conditions: Some(vec![disrupted]), ..fail() },
-            PodFailurePolicyRule { on_exit_codes: Some(failed), ..fail() },
-        ],
-    }
 }
 
 #[cfg(test)]

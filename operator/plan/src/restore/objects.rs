@@ -1,20 +1,15 @@
 //! The objects that a restore makes beside its Jobs: tickets, and the right to write exactly one of them each.
 
 use super::{Observed, Stage, fence_holder};
+use crate::owned::{self, owner};
 use api::conditions::Reason;
 use api::lock::Holder;
 use api::{OpenBaoCluster, OpenBaoRestore, names};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
-
-/// Longest value of a label.
-const LABEL_VALUE: usize = 63;
-
-/// API group of Roles and their bindings.
-const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Name of the Job, ticket, Role and `RoleBinding` of a stage.
 #[must_use]
@@ -55,47 +50,20 @@ pub fn fenced_lease(holder: &Holder, namespace: Option<&str>, reason: Reason) ->
 /// The right to read and write the ticket of a stage.
 #[must_use]
 pub fn role(seen: &Observed, stage: Stage) -> Role {
-    Role {
-        metadata: metadata(seen, stage),
-        rules: Some(vec![PolicyRule {
-            api_groups: Some(vec!["coordination.k8s.io".to_owned()]),
-            resources: Some(vec!["leases".to_owned()]),
-            resource_names: Some(vec![name(seen, stage)]),
-            verbs: vec!["get".to_owned(), "update".to_owned()],
-            ..PolicyRule::default()
-        }]),
-    }
+    owned::role(metadata(seen, stage))
 }
 
 /// Gives that right to the `ServiceAccount` of the cluster's restores.
 #[must_use]
 pub fn role_binding(seen: &Observed, stage: Stage) -> RoleBinding {
-    RoleBinding {
-        metadata: metadata(seen, stage),
-        role_ref: RoleRef { api_group: RBAC.to_owned(), kind: "Role".to_owned(), name: name(seen, stage) },
-        subjects: Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: names::restore_service_account(&seen.request.spec.cluster),
-            namespace: seen.request.metadata.namespace.clone(),
-            ..Subject::default()
-        }]),
-    }
+    owned::role_binding(metadata(seen, stage), names::restore_service_account(&seen.request.spec.cluster))
 }
 
 /// The `ServiceAccount` of the cluster's restores, for server-side apply: what others add to it stays.
 #[must_use]
 pub fn service_account(request: &OpenBaoRestore, cluster: &OpenBaoCluster) -> ServiceAccount {
-    ServiceAccount {
-        metadata: ObjectMeta {
-            name: Some(names::restore_service_account(&request.spec.cluster)),
-            namespace: request.metadata.namespace.clone(),
-            labels: Some(labels(request)),
-            // Not as controller: another operator may have made it for the same cluster.
-            owner_references: Some(vec![owner("OpenBaoCluster", &cluster.metadata, None)]),
-            ..ObjectMeta::default()
-        },
-        ..ServiceAccount::default()
-    }
+    let name = names::restore_service_account(&request.spec.cluster);
+    owned::service_account(name, labels(request), &cluster.metadata)
 }
 
 /// Name, labels, owner and request of whatever belongs to one stage.
@@ -111,27 +79,7 @@ pub(super) fn metadata(seen: &Observed, stage: Stage) -> ObjectMeta {
 }
 
 pub(super) fn labels(request: &OpenBaoRestore) -> BTreeMap<String, String> {
-    let cluster: String = request.spec.cluster.chars().take(LABEL_VALUE).collect();
-    let cluster = cluster.trim_end_matches(['-', '.']);
-    [
-        (names::MANAGED_BY, names::MANAGER),
-        (names::CLUSTER_LABEL, cluster),
-        (names::COMPONENT_LABEL, "restore"),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into()
-}
-
-/// Without `blockOwnerDeletion`: it would hold up whoever deletes the owner, and needs a right of its own.
-fn owner(kind: &str, of: &ObjectMeta, controller: Option<bool>) -> OwnerReference {
-    OwnerReference {
-        api_version: format!("{}/{}", api::GROUP, api::VERSION),
-        kind: kind.to_owned(),
-        name: of.name.clone().unwrap_or_default(),
-        uid: of.uid.clone().unwrap_or_default(),
-        controller,
-        block_owner_deletion: None,
-    }
+    owned::labels(&request.spec.cluster, "restore")
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ impl Run {
     }
 
     /// What the pod said last: on its ticket, or else in its termination log.
-    pub(super) fn report(&self) -> Option<&Report> {
+    pub(crate) fn report(&self) -> Option<&Report> {
         self.ticket.as_ref()?.report.as_ref().or(self.pods.claimant_report.as_ref())
     }
 
@@ -208,7 +208,7 @@ impl Run {
     }
 
     /// Why the operator claimed the ticket, if it did.
-    pub(super) fn fenced(&self) -> Option<Reason> {
+    pub(crate) fn fenced(&self) -> Option<Reason> {
         let holder = self.ticket.as_ref()?.holder.as_deref()?;
         let why = holder.strip_prefix(OPERATOR)?;
         let known = FENCES.iter().find(|reason| reason.as_str() == why);
@@ -335,7 +335,7 @@ impl Observed {
 }
 
 /// An absent condition is unknown, which is not upgrading.
-pub(super) fn is_upgrading(cluster: &OpenBaoCluster) -> bool {
+pub(crate) fn is_upgrading(cluster: &OpenBaoCluster) -> bool {
     cluster.status.as_ref().is_some_and(|status| {
         status.conditions.iter().any(|condition| condition.type_ == "Upgrading" && condition.status == "True")
     })

@@ -2,16 +2,11 @@
 
 use super::{Observed, Stage, objects, proving};
 use crate::proof::SLOWEST;
-use api::task::{Login, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION};
-use api::{OpenBaoCluster, OpenBaoRestoreSpec};
+use crate::servers::servers;
+use api::OpenBaoRestoreSpec;
+use api::task::{Login, Request, Task, TaskKind, Ticket, WIRE_VERSION};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-/// Port of the servers' API where the cluster names no addresses.
-const PORT: u16 = 8200;
-
-/// Most servers that are named one by one: more do not fit a Task, which the executor then refuses.
-const MOST_SERVERS: i64 = 100;
 
 /// How long a check may take: a day of reading, and an hour for the rest of it.
 const CHECK: SignedDuration = SignedDuration::from_hours(25);
@@ -79,17 +74,6 @@ fn login(spec: &OpenBaoRestoreSpec) -> Option<Login> {
     let token = || spec.token_secret_ref.as_ref().map(|token| Login::Token { key: token.key.clone() });
     let jwt = |role: &String| Login::Jwt { mount: spec.jwt_auth_mount.clone(), role: role.clone() };
     spec.jwt_auth_role.as_ref().map(jwt).or_else(token)
-}
-
-fn servers(cluster: &OpenBaoCluster, name: &str, namespace: &str) -> Servers {
-    let connection = cluster.spec.connection.clone().unwrap_or_default();
-    let addresses = if connection.addresses.is_empty() {
-        let servers = 0..cluster.spec.replicas.clamp(0, MOST_SERVERS);
-        servers.map(|index| format!("https://{name}-{index}.{name}.{namespace}.svc:{PORT}")).collect()
-    } else {
-        connection.addresses
-    };
-    Servers { addresses, tls_server_name: connection.tls_server_name }
 }
 
 #[cfg(test)]

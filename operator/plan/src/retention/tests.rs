@@ -124,3 +124,42 @@ fn what_never_became_a_backup_goes_after_a_day() {
     assert_eq!(decision.leftovers, [format!("{}.json", key(hours(40))), key(hours(30))]);
     assert_eq!(decision.backups, Vec::<String>::new());
 }
+
+/// Bug: the clock of a key is trusted for longer than a day ahead, or not even for a day.
+#[test]
+fn a_key_may_begin_a_day_ahead_and_no_more() {
+    let now = at("2026-03-20T03:00:00Z");
+    for (ahead, goes) in [(SignedDuration::from_hours(24), true), (SignedDuration::from_secs(86_401), false)]
+    {
+        let mut listed = backups(now, &[0, 24, 48]);
+        listed.extend(backups(now + ahead, &[0]));
+        let (hours, _) = gone(&listed, &keep(Some(1), None, true), now);
+        assert_eq!(!hours.is_empty(), goes, "{ahead}");
+    }
+}
+
+/// Bug: an upload of today goes as a leftover, because the clock of the store is behind by days.
+#[test]
+fn a_leftover_is_old_by_its_key_too() {
+    let now = at("2026-03-20T03:00:00Z");
+    let mut listed = backups(now, &[0]);
+    let modified = now - SignedDuration::from_hours(72);
+    listed.push(Listed { key: key(now - SignedDuration::from_hours(2)), modified });
+    assert_eq!(
+        decide(&listed, began, &BackupOrder::default(), &key(now), now).leftovers,
+        Vec::<String>::new()
+    );
+}
+
+/// Bug: of two backups of one second, which one goes depends on the order of the listing.
+#[test]
+fn backups_of_one_second_go_in_the_order_of_their_keys() {
+    let now = at("2026-03-20T03:00:00Z");
+    let twins = |key: &str| began(&key.replace("-a.snap", ".snap").replace("-b.snap", ".snap"));
+    let stem = key(now - SignedDuration::from_hours(24)).replace(".snap", "");
+    let both = ["b", "a"].map(|mark| format!("{stem}-{mark}.snap"));
+    let pair = |key: &String| [key.clone(), format!("{key}.json")].map(|key| Listed { key, modified: now });
+    let listed: Vec<Listed> = backups(now, &[0]).into_iter().chain(both.iter().flat_map(pair)).collect();
+    let decision = decide(&listed, twins, &keep(Some(2), None, false), &key(now), now);
+    assert_eq!(decision.backups, [both[1].as_str()]);
+}

@@ -1,0 +1,234 @@
+//! What is ours of the cluster's status as it will be, and what people are told.
+
+use super::ledger::Attempt;
+use super::observed::{Observed, trigger};
+use super::{Plan, Step, Waiting, objects, times};
+use api::BackupStatus;
+use api::backup::PreUpgrade;
+use api::conditions::{Condition, ConditionType, Reason};
+use api::task::{BackupMade, Pinned};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// Conditions of a cluster that are about its backups.
+const OURS: [ConditionType; 3] =
+    [ConditionType::BackupHealthy, ConditionType::BackupScheduled, ConditionType::PreUpgradeSnapshotReady];
+/// Longest text of a failure, in characters.
+const LONGEST: usize = 1000;
+
+/// The part of a cluster's status that is about backups.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// `status.backup`.
+    pub backup: BackupStatus,
+    /// Conditions of ours.
+    pub conditions: Vec<Condition>,
+}
+
+/// What people are told, as an event on the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Reason of the event.
+    pub reason: &'static str,
+    /// In whole sentences.
+    pub message: String,
+    /// Whether somebody has to do something.
+    pub warning: bool,
+}
+
+/// How a backup ended.
+pub(super) enum Verdict {
+    /// It stands in the store.
+    Good(Box<BackupMade>, Pinned),
+    /// It does not.
+    Bad(Reason, String),
+}
+
+pub(super) struct Draft<'a> {
+    seen: &'a Observed,
+    pub(super) now: Timestamp,
+    pub(super) backup: BackupStatus,
+    before: Written,
+    conditions: Vec<Condition>,
+    told: Vec<Told>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(seen: &'a Observed, now: Timestamp) -> Self {
+        let all = seen.cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let is_ours = |condition: &&Condition| OURS.iter().any(|kind| kind.as_str() == condition.type_);
+        let conditions: Vec<Condition> = all.iter().filter(is_ours).cloned().collect();
+        let backup = seen.status();
+        let before = Written { backup: backup.clone(), conditions: conditions.clone() };
+        let mut draft = Self { seen, now, backup, before, conditions, told: Vec::new() };
+        draft.schedule();
+        draft
+    }
+
+    /// When backups are made, and whether one was.
+    fn schedule(&mut self) {
+        let Some(spec) = self.seen.spec() else {
+            self.backup.next_scheduled_backup = None;
+            if !self.conditions.is_empty() {
+                let message = "spec.backup is not set: no backup is made.";
+                self.set(ConditionType::BackupScheduled, Some(false), Reason::NotConfigured, message);
+            }
+            return;
+        };
+        let suspended = objects::is_suspended(self.seen, spec, self.now);
+        let next = times::next(spec, self.seen.own_cron_job(), self.now).filter(|_| !suspended);
+        self.backup.next_scheduled_backup = next.map(Time);
+        let (holds, reason, message) = match (&spec.schedule, spec.suspend, self.seen.foreign(self.now)) {
+            (_, _, Some(foreign)) => {
+                let (reason, message) = foreign.told(self.now);
+                (false, reason, message)
+            }
+            (None, ..) => {
+                (false, Reason::ManualOnly, "There is no schedule; backups are made by hand.".to_owned())
+            }
+            (_, true, _) => (false, Reason::ScheduleSuspended, "The schedule is suspended.".to_owned()),
+            (Some(schedule), ..) => {
+                let zone = spec.time_zone.as_deref().unwrap_or("UTC");
+                (true, Reason::Scheduled, format!("Backups are made by the schedule {schedule:?} in {zone}."))
+            }
+        };
+        self.set(ConditionType::BackupScheduled, Some(holds), reason, &message);
+        self.backup.consecutive_failures.get_or_insert(0);
+        if self.find(ConditionType::BackupHealthy).is_none() {
+            let message = "No backup has been tried yet.";
+            self.set(ConditionType::BackupHealthy, None, Reason::NoBackupYet, message);
+        }
+    }
+
+    fn find(&self, kind: ConditionType) -> Option<usize> {
+        self.conditions.iter().position(|condition| condition.type_ == kind.as_str())
+    }
+
+    /// Sets a condition; its time changes only with its status.
+    pub(super) fn set(&mut self, kind: ConditionType, holds: Option<bool>, reason: Reason, message: &str) {
+        let status = match holds {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => "Unknown",
+        };
+        let old = self.find(kind);
+        let since = old
+            .map(|at| &self.conditions[at])
+            .filter(|condition| condition.status == status)
+            .map_or(Time(self.now), |condition| condition.last_transition_time.clone());
+        let condition = Condition {
+            type_: kind.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: reason.as_str().to_owned(),
+            message: message.to_owned(),
+            observed_generation: self.seen.cluster.metadata.generation,
+            last_transition_time: since,
+        };
+        match old {
+            Some(at) => self.conditions[at] = condition,
+            None => self.conditions.push(condition),
+        }
+    }
+
+    /// Nothing is said any more of what is over.
+    pub(super) fn unset(&mut self, kind: ConditionType) {
+        self.conditions.retain(|condition| condition.type_ != kind.as_str());
+    }
+
+    pub(super) fn tell(&mut self, reason: &'static str, warning: bool, message: String) {
+        self.told.push(Told { reason, message, warning });
+    }
+
+    /// What became of an attempt; it is counted once, since the status then names it as the last.
+    pub(super) fn record(&mut self, attempt: &Attempt, verdict: Verdict) {
+        self.backup.last_attempt_time = Some(attempt.at.clone());
+        self.backup.last_attempt_scheduled_time.clone_from(&attempt.slot);
+        match verdict {
+            Verdict::Good(made, pinned) => self.good(attempt, *made, pinned),
+            Verdict::Bad(reason, message) => self.bad(attempt, reason, &message),
+        }
+    }
+
+    fn good(&mut self, attempt: &Attempt, made: BackupMade, pinned: Pinned) {
+        let took = made.finished.0.duration_since(made.started.0).max(SignedDuration::ZERO);
+        let pruned = &made.pruned;
+        let mut message = format!("{} with {} bytes was verified and stored.", made.key, pinned.size);
+        if pruned.backups + pruned.leftovers > 0 {
+            let (backups, leftovers, keys) = (pruned.backups, pruned.leftovers, pruned.keys.join(", "));
+            message =
+                format!("{message} Retention deleted {backups} backups and {leftovers} leftovers: {keys}.");
+        }
+        if let Some(remark) = &pruned.remark {
+            message = format!("{message} {remark}");
+        }
+        self.tell("BackupMade", false, message.clone());
+        self.set(ConditionType::BackupHealthy, Some(true), Reason::BackupMade, &message);
+        if let Some(target_version) = attempt.upgrade.clone() {
+            let key = made.key.clone();
+            self.backup.pre_upgrade =
+                Some(PreUpgrade { target_version, key, time: Some(made.finished.clone()) });
+        }
+        self.backup.consecutive_failures = Some(0);
+        self.backup.last_backup_time = Some(made.finished);
+        self.backup.last_backup_name = Some(made.key);
+        self.backup.last_backup_size = i64::try_from(pinned.size).ok();
+        self.backup.last_backup_digest = Some(pinned.sha256);
+        self.backup.last_backup_duration = Some(go_duration(took));
+        self.backup.server_version = made.server_version;
+    }
+
+    fn bad(&mut self, attempt: &Attempt, reason: Reason, message: &str) {
+        let failures = self.backup.consecutive_failures.unwrap_or_default().saturating_add(1);
+        self.backup.consecutive_failures = Some(failures);
+        let text: String = format!("{}: {message}", reason.as_str()).chars().take(LONGEST).collect();
+        self.backup.last_failure_reason = Some(text);
+        let message: String = message.chars().take(LONGEST).collect();
+        self.set(ConditionType::BackupHealthy, Some(false), reason, &message);
+        self.tell("BackupFailed", true, format!("Job {}: {message}", attempt.job));
+    }
+
+    /// A time of the schedule goes by.
+    pub(super) fn skip(&mut self, slot: Timestamp, why: &str) {
+        self.backup.last_skipped_time = Some(Time(slot));
+        self.backup.last_skip_reason = Some(why.to_owned());
+        self.tell("BackupSkipped", true, format!("The backup of {slot} was skipped: {why}"));
+    }
+
+    /// The trigger that the cluster has was heard.
+    pub(super) fn heard(&mut self) {
+        self.backup.last_trigger = trigger(self.seen).map(str::to_owned);
+    }
+
+    /// Whether anybody ever said something of backups of this cluster.
+    fn is_concerned(&self) -> bool {
+        self.seen.spec().is_some() || self.before != Written::default()
+    }
+
+    pub(super) fn plan(self, step: Option<Step>, waiting: Option<Waiting>) -> Plan {
+        let status = Written { backup: self.backup.clone(), conditions: self.conditions.clone() };
+        let differs = status != self.before && self.is_concerned();
+        Plan { status: differs.then_some(status), step, waiting, told: self.told }
+    }
+}
+
+/// As Go writes it: `1m2.5s`.
+fn go_duration(took: SignedDuration) -> String {
+    let (minutes, seconds) = (took.as_secs() / 60, took.as_secs() % 60);
+    let tenths = took.subsec_millis() / 100;
+    let seconds = if tenths > 0 { format!("{seconds}.{tenths}s") } else { format!("{seconds}s") };
+    if minutes > 0 { format!("{minutes}m{seconds}") } else { seconds }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_one_that_go_reads() {
+        for (milliseconds, text) in [(0, "0s"), (2_340, "2.3s"), (60_000, "1m0s"), (3_723_400, "62m3.4s")] {
+            let took = SignedDuration::from_millis(milliseconds);
+            assert_eq!(go_duration(took), text);
+            assert!(api::duration::parse(text).is_some());
+        }
+    }
+}

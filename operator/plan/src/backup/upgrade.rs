@@ -1,0 +1,70 @@
+//! The snapshot before an upgrade: one for each version that is upgraded to.
+
+use super::draft::Draft;
+use super::observed::{BackupJob, Observed};
+use super::{Cause, Rung, Step, objects};
+use api::conditions::{ConditionType, Reason};
+use jiff::SignedDuration;
+
+/// Pause after one that failed.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+const READY: ConditionType = ConditionType::PreUpgradeSnapshotReady;
+
+pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
+    let Some(wanted) = wanted(seen) else {
+        draft.unset(READY);
+        return Rung::Pass;
+    };
+    let status = seen.cluster.status.clone().unwrap_or_default();
+    match status.current_version.or(draft.backup.server_version.clone()) {
+        None => {
+            let message =
+                "Neither status.currentVersion nor a backup says which version runs; the next backup does.";
+            draft.set(READY, None, Reason::VersionUnknown, message);
+            return Rung::Pass;
+        }
+        Some(running) if running == wanted => {
+            let message = format!("The servers run {running}, which is what spec.version asks for.");
+            draft.set(READY, Some(false), Reason::NoUpgrade, &message);
+            return Rung::Pass;
+        }
+        Some(_) => {}
+    }
+    if let Some(made) = draft.backup.pre_upgrade.clone().filter(|made| made.target_version == wanted) {
+        let message = format!("The snapshot before the upgrade to {wanted} is {}.", made.key);
+        draft.set(READY, Some(true), Reason::BackupMade, &message);
+        return Rung::Pass;
+    }
+    let message = format!("The upgrade to {wanted} has to wait until a snapshot was taken.");
+    draft.set(READY, Some(false), Reason::BackupPending, &message);
+    missing(seen, draft, wanted)
+}
+
+/// The version that is asked for, where a snapshot has to be taken before.
+fn wanted(seen: &Observed) -> Option<String> {
+    let is_asked = seen.cluster.spec.upgrade.as_ref()?.pre_upgrade_snapshot == Some(true);
+    let may = is_asked && seen.spec().is_some() && !seen.is_ending();
+    seen.cluster.spec.version.clone().filter(|version| may && !version.is_empty())
+}
+
+/// A Job for it, or another one after one that failed.
+fn missing(seen: &Observed, draft: &Draft<'_>, wanted: String) -> Rung {
+    let cause = Cause::Upgrade(wanted);
+    let name = objects::job_name(seen, &cause);
+    let Some(job) = seen.jobs.iter().find(|job| job.name == name) else {
+        return Rung::Act(Step::CreateJob(cause));
+    };
+    if job.job.finished && !job.job.deleting && has_rested(draft) {
+        return drop(job);
+    }
+    Rung::Pass
+}
+
+fn has_rested(draft: &Draft<'_>) -> bool {
+    let last = draft.backup.last_attempt_time.as_ref();
+    last.is_none_or(|last| draft.now.duration_since(last.0) >= AGAIN_AFTER)
+}
+
+fn drop(job: &BackupJob) -> Rung {
+    Rung::Act(Step::DropJob { name: job.name.clone(), uid: job.job.uid.clone() })
+}
