@@ -1,5 +1,7 @@
 //! Flags, each also an environment variable where Kubernetes fills it in.
 
+use clap::builder::NonEmptyStringValueParser;
+use plan::backup::Installation;
 use rules::address::Networks;
 use std::net::{IpAddr, SocketAddr};
 
@@ -38,12 +40,27 @@ pub(crate) struct Args {
     /// private one.
     #[arg(long, value_name = "CIDRS", default_value = "")]
     pub(crate) storage_allow_cidrs: Networks,
+    /// Image of the executor for backups of clusters that name none.
+    #[arg(long)]
+    pub(crate) executor_image: String,
+    /// Audience of the token that a backup shows to OpenBao where the cluster names none.
+    #[arg(long, env = "OPENBAO_JWT_AUDIENCE", default_value = "openbao-internal", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) audience: String,
 }
 
 impl Args {
     /// Where probes and metrics are served.
     pub(crate) fn health_address(&self) -> SocketAddr {
         SocketAddr::new(self.listen_ip, self.health_port)
+    }
+
+    /// What backups get where their cluster says nothing.
+    pub(crate) fn installation(&self) -> Installation {
+        Installation {
+            image: self.executor_image.clone(),
+            audience: self.audience.clone(),
+            networks: self.storage_allow_cidrs.to_string(),
+        }
     }
 
     /// The names that the API server calls the webhook by.

@@ -3,6 +3,7 @@
 
 mod answer;
 mod args;
+mod backup;
 mod clock;
 mod cluster;
 mod configuration;
@@ -13,6 +14,8 @@ mod metrics;
 mod pki;
 mod probe;
 mod restore;
+mod status;
+mod writer;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -76,6 +79,14 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         recorder: recorder.clone(),
     };
     let networks = args.storage_allow_cidrs.clone();
+    let backups = backup::Backups {
+        client: client.clone(),
+        clock: clock.clone(),
+        leadership: leadership.clone(),
+        metrics: Arc::clone(&metrics),
+        installation: args.installation(),
+        reporting: backup::Reporting::new(&client, recorder.clone()),
+    };
     let restores =
         restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder, networks);
     let health = health::bind(&args, readiness, metrics, stop.clone()).await?;
@@ -86,15 +97,11 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
     tasks.spawn(health);
     tasks.spawn(until(stop.clone(), prober.run()));
     tasks.spawn(until(stop.clone(), pki.run(leadership)));
-    let (stopped, stopped_too) = (stop.clone(), stop.clone());
-    tasks.spawn(async {
-        restores.run(stopped).await;
-        Ok(())
-    });
-    tasks.spawn(async {
-        clusters.run(stopped_too).await;
-        Ok(())
-    });
+    // Each ends its looks by itself.
+    let [stopped, stopped_too, stopped_as_well] = [stop.clone(), stop.clone(), stop.clone()];
+    tasks.spawn(ended(async { restores.run(stopped).await }));
+    tasks.spawn(ended(async { clusters.run(stopped_too).await }));
+    tasks.spawn(ended(async { backups.run(stopped_as_well).await }));
 
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),
@@ -116,6 +123,11 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
 /// A task that has no end of its own, ended by `stop`.
 async fn until(stop: CancellationToken, task: impl Future<Output = ()>) -> anyhow::Result<()> {
     stop.run_until_cancelled(task).await;
+    Ok(())
+}
+
+async fn ended(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
     Ok(())
 }
 

@@ -21,6 +21,10 @@ pub(crate) struct Metrics {
     pub(crate) restore_looks: Counter,
     /// Looks at restores that failed.
     pub(crate) restore_failures: Counter,
+    /// Looks at the backups of a cluster that came to their end.
+    pub(crate) backup_looks: Counter,
+    /// Looks at the backups of a cluster that failed.
+    pub(crate) backup_failures: Counter,
     /// Restores that wait, by what for.
     restores_waiting: Family<WaitingLabels, Gauge>,
 }
@@ -44,13 +48,30 @@ impl Metrics {
             "webhook_certificate_expiry_timestamp_seconds",
             "When the webhook's certificate in the PKI Secret expires",
         );
-        let (restore_looks, restore_failures) = (Counter::default(), Counter::default());
-        registry.register("restore_looks", "Looks at restores that came to their end", restore_looks.clone());
-        let failures = "Looks at restores that failed and are tried again";
-        registry.register("restore_look_failures", failures, restore_failures.clone());
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let restore_looks = counter("restore_looks", "Looks at restores that came to their end");
+        let restore_failures =
+            counter("restore_look_failures", "Looks at restores that failed and are tried again");
+        let backup_looks = counter("backup_looks", "Looks at backups of clusters that came to their end");
+        let backup_failures =
+            counter("backup_look_failures", "Looks at backups of clusters that failed and are tried again");
         let restores_waiting = Family::default();
         registry.register("restores_waiting", "Restores that wait, by what for", restores_waiting.clone());
-        Self { registry, leader, ready, leaf_expiry, restore_looks, restore_failures, restores_waiting }
+        Self {
+            registry,
+            leader,
+            ready,
+            leaf_expiry,
+            restore_looks,
+            restore_failures,
+            backup_looks,
+            backup_failures,
+            restores_waiting,
+        }
     }
 
     /// Moves one restore from what it waited for to what it waits for now.

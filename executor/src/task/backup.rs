@@ -34,6 +34,13 @@ const SETTLE: Duration = Duration::from_mins(2);
 
 /// Backs up. A termination ends it and leaves nothing behind.
 pub(super) async fn backup(task: &Task, args: &Args) -> Report {
+    let Some(order) = &task.backup else {
+        return refusal(Reason::JobFailed, "The Task does not say how the backup is to be done.");
+    };
+    // Such a Job has no ticket: it acts on nothing.
+    if let Some(problem) = &order.refused {
+        return refusal(problem.reason, &problem.message);
+    }
     let mut termination = match termination() {
         Ok(termination) => termination,
         Err(report) => return *report,
@@ -48,15 +55,13 @@ pub(super) async fn backup(task: &Task, args: &Args) -> Report {
         now.set(Some(at));
         None
     });
-    let claimed = claimed.await;
-    let report = match (claimed, now.get(), &task.backup) {
-        (Err(error), ..) => lost(&error),
-        (_, _, Some(BackupOrder { refused: Some(problem), .. })) => refusal(problem.reason, &problem.message),
-        (Ok(moment), Some(at), Some(order)) => {
+    let report = match (claimed.await, now.get()) {
+        (Ok(moment), Some(at)) => {
             let work = Work { task, args, order, clock: ServerClock::new(at, moment), progress: &progress };
             work.run(&mut ticket, &mut termination).await
         }
-        _ => refusal(Reason::JobFailed, "The Task does not say how the backup is to be done."),
+        (Err(error), _) => lost(&error),
+        (Ok(_), None) => refusal(Reason::TicketLost, "The ticket was claimed at no known time."),
     };
     leave(&mut ticket, report, &progress).await
 }

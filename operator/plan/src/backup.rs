@@ -88,6 +88,8 @@ pub enum Waiting {
     Backup,
     /// Pods that know the lock have not ended.
     Pods,
+    /// Two attempts of one second could not be told apart.
+    Second,
     /// Something of the same name is still there, and not ours.
     Leftover,
     /// Another controller works on the cluster.
@@ -103,7 +105,7 @@ impl Waiting {
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::Backup => Reason::BackupAtWork,
+            Self::Backup | Self::Second => Reason::BackupAtWork,
             Self::Pods => Reason::PodsEnding,
             Self::Leftover => Reason::LeftoverExists,
             Self::ForeignController => Reason::ForeignController,

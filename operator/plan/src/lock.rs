@@ -123,6 +123,12 @@ fn foreign_lock(cluster: &OpenBaoCluster) -> Option<Foreign> {
     said.max(written).map(|heard| Foreign { sign, heard })
 }
 
+/// Whether we have ever written `status.backup`.
+#[must_use]
+pub fn is_backup_ours(cluster: &OpenBaoCluster) -> bool {
+    entries(cluster, "f:backup").any(|(manager, _)| manager == api::names::MANAGER)
+}
+
 /// Another manager that wrote `status.backup` after we did.
 fn foreign_backup(cluster: &OpenBaoCluster) -> Option<Foreign> {
     let ours = entries(cluster, "f:backup").filter(|(manager, _)| *manager == api::names::MANAGER);

@@ -44,6 +44,10 @@ impl Entry<'_> {
     const fn is_backup(&self) -> bool {
         self.object.is_some() && self.manifest.is_some()
     }
+
+    const fn lacks_manifest(&self) -> bool {
+        self.object.is_some() && self.manifest.is_none()
+    }
 }
 
 /// Decides after the backup `made`, over everything that is listed. `began` says of a key of this cluster's snapshots
@@ -91,6 +95,11 @@ fn entries<'a>(listed: &'a [Listed], began: impl Fn(&str) -> Option<Timestamp>) 
 fn oddity(entries: &[Entry<'_>], made: &str, now: Timestamp) -> Option<String> {
     if !entries.iter().any(|entry| entry.key == made && entry.is_backup()) {
         return Some(format!("it lacks the backup that was just made, {made}"));
+    }
+    let good = entries.iter().filter(|entry| entry.is_backup()).count();
+    let bare = entries.iter().filter(|entry| entry.lacks_manifest()).count();
+    if bare > good {
+        return Some(format!("{bare} snapshots have no manifest, and only {good} have one"));
     }
     let ahead = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
     let odd = entries.iter().find(|entry| entry.began > ahead)?;

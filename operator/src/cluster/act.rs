@@ -3,7 +3,9 @@
 use super::Clusters;
 use super::observe::Look;
 use crate::events;
-use crate::restore::{RestoreError, fence, is_race};
+use crate::restore::{RestoreError, fence};
+use crate::status;
+use crate::writer::is_race;
 use api::conditions::{Condition, Reason};
 use api::{OpenBaoCluster, names};
 use jiff::Timestamp;
@@ -12,7 +14,6 @@ use kube::Resource as _;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use plan::lock;
-use serde_json::json;
 
 /// Takes the steps of one look.
 pub(super) struct Hand<'a> {
@@ -25,16 +26,7 @@ pub(super) struct Hand<'a> {
 impl Hand<'_> {
     /// Applies all conditions of ours, and tells those that are new.
     pub(super) async fn say(&self, conditions: &[Condition]) -> Result<(), RestoreError> {
-        let metadata = &self.look.seen.cluster.metadata;
-        let object = json!({
-            "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
-            "kind": OpenBaoCluster::kind(&()),
-            "metadata": {
-                "name": self.name, "namespace": self.namespace,
-                "uid": metadata.uid, "resourceVersion": metadata.resource_version,
-            },
-            "status": {"conditions": conditions},
-        });
+        let object = status::applied(&self.look.seen.cluster, conditions, None);
         let params = PatchParams::apply(names::MANAGER).force();
         if !self.write(&params, &Patch::Apply(&object)).await? {
             return Ok(());

@@ -1,51 +1,24 @@
 //! Writes to the world: one function per step, each of which may be taken again.
 
 use super::RestoreError;
-use super::fence::{self, post};
+use super::fence;
 use super::observe::Look;
 use crate::lease::Leadership;
+use crate::writer::{Acted, Writer};
 use api::conditions::Reason;
 use api::lock::Holder;
 use api::names;
 use api::{OpenBaoCluster, OpenBaoRestore, OperationLock};
 use jiff::Timestamp;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
-use kube::{Client, Resource};
+use kube::Client;
+use kube::api::DeleteParams;
 use plan::lock;
 use plan::restore::{Outcome, Stage, Step, job, objects};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::fmt::Debug;
-
-/// What the steps write.
-trait Namespaced:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize
-{
-}
-
-impl<K> Namespaced for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Serialize
-{
-}
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Acted {
-    /// It was taken.
-    Done,
-    /// The world is not as it was read: nothing was written, look again.
-    Raced,
-}
 
 /// Takes the steps of one look.
 pub(super) struct Hand<'a> {
@@ -60,7 +33,7 @@ impl Hand<'_> {
     pub(super) async fn act(&self, step: &Step) -> Result<Acted, RestoreError> {
         let written = match step {
             Step::Guard => self.guard().await,
-            Step::CreateTicket(stage) => self.create(&objects::lease(&self.look.seen, *stage)).await,
+            Step::CreateTicket(stage) => self.writer().create(&objects::lease(&self.look.seen, *stage)).await,
             Step::Grant(stage) => self.grant(*stage).await,
             Step::CreateJob(stage) => self.create_job(*stage).await,
             Step::NameJob { stage, job } => self.name_job(*stage, job).await,
@@ -76,12 +49,7 @@ impl Hand<'_> {
             Step::Retire(stage) => self.retire(*stage).await,
             Step::Free => self.free().await,
         };
-        match written {
-            Ok(()) => Ok(Acted::Done),
-            Err(RestoreError::Raced) => Ok(Acted::Raced),
-            Err(RestoreError::Api(error)) if is_race(&error) => Ok(Acted::Raced),
-            Err(error) => Err(error),
-        }
+        Acted::of(written)
     }
 
     /// Finalizer and `request-uid`, onto exactly the object that was looked at.
@@ -106,24 +74,21 @@ impl Hand<'_> {
         let seen = &self.look.seen;
         let cluster = seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
         let account = objects::service_account(&seen.request, cluster);
-        let name = account.metadata.name.clone().unwrap_or_default();
-        self.leadership.assured()?;
-        let params = PatchParams::apply(names::MANAGER).force();
-        self.api::<ServiceAccount>().patch(&name, &params, &Patch::Apply(&account)).await?;
-        self.create_if_absent::<Role>(&objects::role(seen, stage)).await?;
-        self.create_if_absent::<RoleBinding>(&objects::role_binding(seen, stage)).await
+        self.writer().apply::<ServiceAccount>(&account).await?;
+        self.writer().create_if_absent::<Role>(&objects::role(seen, stage)).await?;
+        self.writer().create_if_absent::<RoleBinding>(&objects::role_binding(seen, stage)).await
     }
 
     async fn create_job(&self, stage: Stage) -> Result<(), RestoreError> {
         let job = job::job(&self.look.seen, stage, self.now).ok_or(RestoreError::Raced)?;
-        self.create(&job).await
+        self.writer().create(&job).await
     }
 
     async fn name_job(&self, stage: Stage, job: &str) -> Result<(), RestoreError> {
         let seen = &self.look.seen;
         let ticket = seen.run(stage).ticket.as_ref().ok_or(RestoreError::Raced)?;
         let patch = json!({"metadata": {"uid": ticket.uid, "annotations": {names::JOB_UID: job}}});
-        self.merge::<Lease>(&objects::name(seen, stage), &patch).await
+        self.writer().merge::<Lease>(&objects::name(seen, stage), &patch).await
     }
 
     /// Over exactly the version of the cluster that was read.
@@ -143,15 +108,15 @@ impl Hand<'_> {
     async fn fence(&self, reason: Reason) -> Result<(), RestoreError> {
         let ticket = self.look.ticket.as_ref().ok_or(RestoreError::Raced)?;
         self.leadership.assured()?;
-        fence::claim(&self.api(), ticket, reason, self.now).await
+        fence::claim(&self.writer().api(), ticket, reason, self.now).await
     }
 
     async fn fence_rival(&self) -> Result<(), RestoreError> {
         let reason = Reason::LockOverridden;
         self.leadership.assured()?;
         match &self.look.rival_ticket {
-            Some(ticket) => fence::claim(&self.api(), ticket, reason, self.now).await,
-            None => fence::forestall(&self.api(), &self.holder()?, self.namespace(), reason).await,
+            Some(ticket) => fence::claim(&self.writer().api(), ticket, reason, self.now).await,
+            None => fence::forestall(&self.writer().api(), &self.holder()?, self.namespace(), reason).await,
         }
     }
 
@@ -167,11 +132,7 @@ impl Hand<'_> {
 
     /// In foreground, so that the Job is seen until its pods have ended.
     async fn delete_job(&self, name: &str, uid: String) -> Result<(), RestoreError> {
-        let only = Preconditions { uid: Some(uid), resource_version: None };
-        let params = DeleteParams::foreground().preconditions(only);
-        self.leadership.assured()?;
-        self.api::<Job>().delete(name, &params).await?;
-        Ok(())
+        self.writer().delete::<Job>(name, &uid, DeleteParams::foreground()).await
     }
 
     /// The Job of the backup whose lock is to be overridden.
@@ -182,7 +143,7 @@ impl Hand<'_> {
 
     async fn retire(&self, stage: Stage) -> Result<(), RestoreError> {
         let patch = json!({"metadata": {"uid": self.job_uid(stage)?}, "spec": {"ttlSecondsAfterFinished": job::KEPT}});
-        self.merge::<Job>(&objects::name(&self.look.seen, stage), &patch).await
+        self.writer().merge::<Job>(&objects::name(&self.look.seen, stage), &patch).await
     }
 
     fn job_uid(&self, stage: Stage) -> Result<String, RestoreError> {
@@ -194,46 +155,15 @@ impl Hand<'_> {
         let request = &self.look.seen.request.metadata;
         metadata["resourceVersion"] = json!(request.resource_version);
         let name = request.name.clone().unwrap_or_default();
-        self.merge::<OpenBaoRestore>(&name, &json!({"metadata": metadata})).await
+        self.writer().merge::<OpenBaoRestore>(&name, &json!({"metadata": metadata})).await
     }
 
     async fn patch_cluster(&self, patch: Value) -> Result<(), RestoreError> {
-        self.leadership.assured()?;
         let name = self.look.seen.request.spec.cluster.clone();
-        self.api::<OpenBaoCluster>().patch_status(&name, &params(), &Patch::Merge(&patch)).await?;
-        Ok(())
+        self.writer().merge_status::<OpenBaoCluster>(&name, &patch).await
     }
 
-    async fn merge<K: Namespaced>(&self, name: &str, patch: &Value) -> Result<(), RestoreError> {
-        self.leadership.assured()?;
-        self.api::<K>().patch(name, &params(), &Patch::Merge(patch)).await?;
-        Ok(())
+    fn writer(&self) -> Writer<'_> {
+        Writer { client: self.client, leadership: self.leadership, namespace: self.namespace() }
     }
-
-    async fn create<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
-        self.leadership.assured()?;
-        self.api::<K>().create(&post(), object).await?;
-        Ok(())
-    }
-
-    async fn create_if_absent<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
-        match self.create(object).await {
-            Err(RestoreError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(()),
-            other => other,
-        }
-    }
-
-    fn api<K: Namespaced>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), self.namespace())
-    }
-}
-
-/// Somebody was faster, or the object is gone.
-pub(crate) fn is_race(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status)
-        if status.is_conflict() || status.is_already_exists() || status.is_not_found())
-}
-
-fn params() -> PatchParams {
-    PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() }
 }

@@ -1,13 +1,13 @@
 //! The operator's own claim of a ticket: afterwards no pod can act.
 
 use super::RestoreError;
+use crate::writer::post;
 use api::conditions::Reason;
 use api::lock::Holder;
-use api::names;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use plan::restore::{fence_holder, objects};
 
 /// Claims a ticket over exactly what was read: a pod that was faster wins.
@@ -38,8 +38,4 @@ pub(crate) async fn forestall(
 ) -> Result<(), RestoreError> {
     leases.create(&post(), &objects::fenced_lease(holder, Some(namespace), reason)).await?;
     Ok(())
-}
-
-pub(super) fn post() -> PostParams {
-    PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() }
 }

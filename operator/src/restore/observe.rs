@@ -1,7 +1,7 @@
 //! Reads the world for one request. Every read goes to the API server, none to a watch cache.
 
 mod reader;
-mod seen;
+pub(crate) mod seen;
 
 use super::RestoreError;
 use api::{OpenBaoCluster, OpenBaoRestore, names};

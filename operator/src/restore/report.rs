@@ -1,9 +1,9 @@
 //! Says what became of a request: its status, events on it and on its cluster, and a line in the log.
 
 use super::RestoreError;
-use super::act::is_race;
 use crate::events;
 use crate::lease::Leadership;
+use crate::writer::is_race;
 use api::{OpenBaoCluster, OpenBaoRestore, OpenBaoRestoreStatus, names};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Api, Patch, PatchParams};

@@ -15,16 +15,11 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     let Some(work) = seen.work() else { return Rung::Pass };
     let ledger = seen.ledger();
     let holds = seen.holder().as_ref() == Some(&work);
-    let attempt = match ledger.attempt.clone().filter(|attempt| attempt.uid == work.uid) {
-        Some(attempt) => attempt,
-        None => {
-            let attempt = seen.attempt(&work, draft.now);
-            if seen.own_cron_job().is_some_and(|cron_job| !cron_job.deleting) {
-                return Rung::Act(Step::Remember(Ledger { attempt: Some(attempt), ..ledger }));
-            }
-            attempt
-        }
-    };
+    let known = ledger.attempt.clone().filter(|attempt| attempt.uid == work.uid);
+    let attempt = known.clone().unwrap_or_else(|| seen.attempt(&work, draft.now));
+    if known.is_none() && seen.own_cron_job().is_some_and(|cron_job| !cron_job.deleting) {
+        return Rung::Act(Step::Remember(Ledger { attempt: Some(attempt), ..ledger }));
+    }
     let is_recorded = seen.status().last_attempt_time.as_ref() == Some(&attempt.at);
     if !is_recorded {
         match verdict(seen, holds) {

@@ -23,11 +23,15 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
         if job.template != current {
             return stale(seen, job, draft);
         }
-        if let Some((why, text)) = blocked(seen, job, draft.now) {
-            if is_past(seen, job, draft.now) {
-                return given_up(job, why, &text, draft);
-            }
+        if let Some((why, text)) = blocked(seen, job, draft.now).filter(|_| is_past(seen, job, draft.now)) {
+            return given_up(job, why, &text, draft);
         }
+    }
+    let last = draft.backup.last_attempt_time.as_ref();
+    if last.is_some_and(|last| draft.now.duration_since(last.0) < SignedDuration::from_secs(1))
+        && !waiting.is_empty()
+    {
+        return Rung::Wait(Waiting::Second);
     }
     let free = waiting.iter().find(|job| blocked(seen, job, draft.now).is_none());
     match (free, waiting.first().and_then(|job| blocked(seen, job, draft.now))) {

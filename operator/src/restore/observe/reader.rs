@@ -23,7 +23,7 @@ pub(crate) struct Reader<'a> {
 
 impl Reader<'_> {
     /// Job, ticket, rights and pods of one name, for the request `uid`; beside it the ticket as it was read.
-    pub(super) async fn run(&self, name: &str, uid: &str) -> Result<(Run, Option<Lease>), RestoreError> {
+    pub(crate) async fn run(&self, name: &str, uid: &str) -> Result<(Run, Option<Lease>), RestoreError> {
         let (jobs, leases) = (self.api::<Job>(), self.api::<Lease>());
         let (roles, bindings) = (self.api::<Role>(), self.api::<RoleBinding>());
         let (job, lease, role, binding, pods) = tokio::try_join!(

@@ -29,7 +29,7 @@ fn created(metadata: &ObjectMeta) -> Option<Timestamp> {
     metadata.creation_timestamp.as_ref().map(|time| time.0)
 }
 
-pub(super) fn job(job: &Job) -> JobSeen {
+pub(crate) fn job(job: &Job) -> JobSeen {
     let status = job.status.as_ref();
     let failed = status.and_then(|status| condition(status, "Failed"));
     JobSeen {

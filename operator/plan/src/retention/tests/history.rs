@@ -91,6 +91,10 @@ fn expected(listed: &[Listed], order: &BackupOrder, made: &str, now: Timestamp) 
         return BTreeSet::new();
     }
     let good: Vec<&str> = listed.iter().map(|one| one.key.as_str()).filter(|key| is_good(key)).collect();
+    let is_snapshot = |one: &&Listed| began(&one.key).is_some();
+    if listed.iter().filter(is_snapshot).count() > 2 * good.len() {
+        return BTreeSet::new();
+    }
     let newer = |key: &str| good.iter().filter(|other| began(other) > began(key)).count();
     let is_protected = |key: &str| order.protected.iter().any(|one| one == key);
     let is_due = |key: &str| {

@@ -1,0 +1,141 @@
+//! Reads the world for the backups of one cluster. Every read goes to the API server, none to a watch cache.
+
+use crate::restore::{Reader, RestoreError, seen};
+use api::conditions::ConditionType;
+use api::{OpenBaoCluster, OpenBaoRestore, Phase, names};
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Client;
+use kube::api::{Api, ListParams};
+use plan::backup::{BackupJob, CronJobSeen, Installation, Ledger, Observed};
+use plan::owned::cluster_label;
+use plan::restore::Run;
+
+/// What one look found.
+pub(super) struct Look {
+    pub(super) seen: Observed,
+    /// The `CronJob` as it was read, for a write over exactly that.
+    pub(super) cron_job: Option<CronJob>,
+    /// The Jobs likewise.
+    pub(super) jobs: Vec<Job>,
+    /// The ticket likewise.
+    pub(super) ticket: Option<Lease>,
+}
+
+/// Looks at a cluster and all that concerns its backups; none when it is gone, or nobody ever spoke of backups.
+pub(super) async fn look(
+    client: &Client,
+    installation: &Installation,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Look>, RestoreError> {
+    let clusters = Api::<OpenBaoCluster>::namespaced(client.clone(), namespace);
+    let Some(cluster) = clusters.get_opt(name).await?.filter(is_concerned) else { return Ok(None) };
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let cron_jobs = Api::<CronJob>::namespaced(client.clone(), namespace);
+    let jobs = Api::<Job>::namespaced(client.clone(), namespace);
+    let labels =
+        format!("{}=backup,{}={}", names::COMPONENT_LABEL, names::CLUSTER_LABEL, cluster_label(name));
+    let labelled = ListParams::default().labels(&labels);
+    let cron_job_name = names::backup_cron_job(name);
+    let (home, cron_job, jobs) = tokio::try_join!(
+        namespaces.get_opt(namespace),
+        cron_jobs.get_opt(&cron_job_name),
+        jobs.list(&labelled),
+    )?;
+    let mut seen = Observed {
+        cluster,
+        installation: installation.clone(),
+        namespace_terminating: home.is_none_or(|home| home.metadata.deletion_timestamp.is_some()),
+        cron_job: cron_job.as_ref().map(cron_job_seen),
+        jobs: jobs.items.iter().map(backup_job).collect(),
+        run: Run::default(),
+        upload: None,
+        restoring: Vec::new(),
+    };
+    let mut ticket = None;
+    if let Some(work) = seen.work() {
+        let (run, lease) = Reader { client, namespace }.run(&work.job, &work.uid).await?;
+        seen.run = run;
+        // A Job of that name that was made anew is another one.
+        seen.run.job = seen.run.job.filter(|job| job.uid == work.uid);
+        seen.upload = lease.as_ref().and_then(upload);
+        seen.restoring = restoring(client, namespace, name).await?;
+        ticket = lease;
+    }
+    Ok(Some(Look { seen, cron_job, jobs: jobs.items, ticket }))
+}
+
+/// Whether anybody spoke of backups of this cluster, or one holds its lock.
+fn is_concerned(cluster: &OpenBaoCluster) -> bool {
+    let status = cluster.status.clone().unwrap_or_default();
+    let told = ConditionType::BackupScheduled.as_str();
+    let holder = status.operation_lock.as_ref().and_then(api::OperationLock::our_holder);
+    cluster.spec.backup.is_some()
+        || status.conditions.iter().any(|condition| condition.type_ == told)
+        || holder.is_some_and(|holder| holder.operation == api::Operation::Backup)
+}
+
+/// Keys that restores of the cluster name which have not ended.
+async fn restoring(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<String>, RestoreError> {
+    let restores = Api::<OpenBaoRestore>::namespaced(client.clone(), namespace);
+    let all = restores.list(&ListParams::default()).await?;
+    let goes_on = |restore: &OpenBaoRestore| {
+        let phase = restore.status.as_ref().map_or(Phase::Pending, |status| status.phase);
+        restore.spec.cluster == cluster && !phase.is_terminal()
+    };
+    Ok(all.items.into_iter().filter(goes_on).map(|restore| restore.spec.source.key).collect())
+}
+
+fn upload(lease: &Lease) -> Option<api::task::Upload> {
+    let text = annotation(&lease.metadata, names::UPLOAD)?;
+    let read = serde_json::from_str(text);
+    if let Err(error) = &read {
+        tracing::warn!(ticket = lease.metadata.name, %error, "the upload on a ticket cannot be read; it stays");
+    }
+    read.ok()
+}
+
+fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
+    metadata.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    let owners = metadata.owner_references.as_deref().unwrap_or_default();
+    owners.iter().find(|owner| owner.controller == Some(true))
+}
+
+fn cron_job_seen(cron_job: &CronJob) -> CronJobSeen {
+    let metadata = &cron_job.metadata;
+    let spec = cron_job.spec.as_ref();
+    let scheduled = cron_job.status.as_ref().and_then(|status| status.last_schedule_time.as_ref());
+    CronJobSeen {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        owner: controller(metadata).map(|owner| owner.uid.clone()),
+        template: annotation(metadata, names::TEMPLATE).map(str::to_owned),
+        suspended: spec.is_some_and(|spec| spec.suspend == Some(true)),
+        schedule: spec.map(|spec| spec.schedule.clone()).unwrap_or_default(),
+        time_zone: spec.and_then(|spec| spec.time_zone.clone()),
+        last: scheduled.or(metadata.creation_timestamp.as_ref()).map(|time| time.0),
+        deleting: metadata.deletion_timestamp.is_some(),
+        ledger: annotation(metadata, names::LEDGER).map(Ledger::parse).unwrap_or_default(),
+    }
+}
+
+fn backup_job(job: &Job) -> BackupJob {
+    let metadata = &job.metadata;
+    let slot = annotation(metadata, names::SLOT).and_then(|slot| slot.parse::<Timestamp>().ok());
+    BackupJob {
+        name: metadata.name.clone().unwrap_or_default(),
+        job: seen::job(job),
+        controller: controller(metadata).map(|owner| owner.uid.clone()),
+        slot,
+        template: annotation(metadata, names::TEMPLATE).map(str::to_owned),
+        cause: annotation(metadata, names::CAUSE).map(str::to_owned),
+        suspended: job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
+        succeeded: job.status.as_ref().is_some_and(|status| status.succeeded.is_some_and(|count| count > 0)),
+    }
+}
