@@ -5,15 +5,29 @@ use crate::harness::Cluster;
 use crate::object_store::{BUCKET, REGION};
 use crate::openbao::{NAMESPACE, OpenBao, trusting};
 use anyhow::{Context, ensure};
+use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{Certificate, ClientOptions, ObjectStoreExt, path::Path};
+use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreExt, path::Path};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const POLICY: &str = include_str!("../../deploy/examples/openbao-restore-policy.hcl");
-const ROLE: &str = include_str!("../../deploy/examples/openbao-restore-role.json");
+/// What the owner of an OpenBao gives to each of our purposes, as the examples have it: policy, role, and what is in them.
+const GRANTS: [(&str, &str, &str, &str); 2] = [
+    (
+        "restore",
+        ROLE_NAME,
+        include_str!("../../deploy/examples/openbao-restore-policy.hcl"),
+        include_str!("../../deploy/examples/openbao-restore-role.json"),
+    ),
+    (
+        "backup",
+        "backup",
+        include_str!("../../deploy/examples/openbao-backup-policy.hcl"),
+        include_str!("../../deploy/examples/openbao-backup-role.json"),
+    ),
+];
 /// Role of a restore in OpenBao.
 const ROLE_NAME: &str = "openbao-operator-restore";
 
@@ -62,14 +76,16 @@ impl<'a> Scenario<'a> {
 
     async fn set_up_openbao(&self) -> anyhow::Result<()> {
         let key = std::fs::read_to_string(self.cluster.variable("SERVICE_ACCOUNT_PUBLIC_KEY"))?;
-        let role = ROLE.replace("NAMESPACE", &self.namespace).replace("CLUSTER", &self.name);
         self.bao(Method::POST, "sys/mounts/app", json!({"type": "kv"})).await?;
         self.bao(Method::POST, "sys/auth/jwt", json!({"type": "jwt"})).await?;
         let issuer = "https://kubernetes.default.svc";
         let config = json!({"bound_issuer": issuer, "jwt_validation_pubkeys": [key]});
         self.bao(Method::POST, "auth/jwt/config", config).await?;
-        self.bao(Method::POST, "sys/policies/acl/restore", json!({"policy": POLICY})).await?;
-        self.bao(Method::POST, &format!("auth/jwt/role/{ROLE_NAME}"), serde_json::from_str(&role)?).await?;
+        for (policy, role, what, whose) in GRANTS {
+            let whose = whose.replace("NAMESPACE", &self.namespace).replace("CLUSTER", &self.name);
+            self.bao(Method::POST, &format!("sys/policies/acl/{policy}"), json!({"policy": what})).await?;
+            self.bao(Method::POST, &format!("auth/jwt/role/{role}"), serde_json::from_str(&whose)?).await?;
+        }
         Ok(())
     }
 
@@ -209,12 +225,37 @@ impl<'a> Scenario<'a> {
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
                 "cluster": self.name, "jwtAuthRole": ROLE_NAME,
-                "source": {"key": key, "target": {
-                    "endpoint": "https://s3.storage.svc:9000", "bucket": BUCKET, "usePathStyle": true,
-                    "credentialsSecretRef": {"name": "s3-credentials"}
-                }}
+                "source": {"key": key, "target": target()}
             }
         })
+    }
+
+    /// `spec.backup` of this cluster, by JWT and without a schedule.
+    #[must_use]
+    pub fn backup(&self) -> Value {
+        json!({"jwtAuthRole": "backup", "target": target()})
+    }
+
+    /// Changes the OpenBaoCluster.
+    ///
+    /// # Errors
+    /// What the API server refused.
+    pub fn patch(&self, patch: &Value) -> anyhow::Result<()> {
+        let patch = patch.to_string();
+        let arguments =
+            ["patch", "openbaocluster", &self.name, "-n", &self.namespace, "--type=merge", "-p", &patch];
+        let output = self.cluster.kubectl(&arguments, None);
+        ensure!(output.code == 0, "{patch}: {}", output.stderr);
+        Ok(())
+    }
+
+    /// Keys of all objects in the bucket.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub async fn objects(&self) -> anyhow::Result<Vec<String>> {
+        let all: Vec<_> = self.store.list(None).try_collect().await?;
+        Ok(all.into_iter().map(|object| object.location.to_string()).collect())
     }
 
     /// The same by the static token that [`Self::prepare`] made.
@@ -227,6 +268,14 @@ impl<'a> Scenario<'a> {
         }
         request
     }
+}
+
+/// The store as pods see it.
+fn target() -> Value {
+    json!({
+        "endpoint": "https://s3.storage.svc:9000", "bucket": BUCKET, "usePathStyle": true,
+        "credentialsSecretRef": {"name": "s3-credentials"}
+    })
 }
 
 /// The store as seen from the host.

@@ -1,0 +1,6 @@
+//! Backups by the installed operator, of a real OpenBao into a real store, in a real cluster.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
+
+mod made;
+mod support;
