@@ -100,14 +100,16 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path, guard: &Guard) -> Resu
         return Err(StorageError::NoSecret);
     }
     let secret = MountedSecret(folder.to_owned());
+    // Without these nothing else matters.
+    let (key_id, key) = (secret.required("accessKeyId")?, secret.required("secretAccessKey")?);
     let region = region(target, &secret)?;
     let place = Place::find(target, bucket, &region)?;
     let client = client(target, &place.address, &secret, guard)?;
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket)
         .with_region(region)
-        .with_access_key_id(secret.required("accessKeyId")?)
-        .with_secret_access_key(secret.required("secretAccessKey")?)
+        .with_access_key_id(key_id)
+        .with_secret_access_key(key)
         .with_retry(RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: RETRIES,

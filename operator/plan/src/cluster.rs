@@ -49,8 +49,17 @@ pub fn plan(seen: &Observed, now: Timestamp) -> Plan {
     let is_there = foreign.as_ref().is_some_and(|foreign| !foreign.is_silent(now));
     Plan {
         conditions: foreign_condition(seen, foreign.as_ref(), now).map(|condition| vec![condition]),
-        lock: seen.owner.as_ref().map_or(Orphan::Keep, |owner| lock::orphan(owner, now)),
+        lock: orphan(seen, now),
         looks_again: is_there || seen.owner.is_some(),
+    }
+}
+
+/// Where backups are made, who plans them gives back the lock of one, and writes down what became of it first.
+fn orphan(seen: &Observed, now: Timestamp) -> Orphan {
+    match &seen.owner {
+        Some(Rival::Backup { .. }) if seen.cluster.spec.backup.is_some() => Orphan::Keep,
+        Some(owner) => lock::orphan(owner, now),
+        None => Orphan::Keep,
     }
 }
 
@@ -109,6 +118,9 @@ mod tests {
             assert_eq!((plan.lock, plan.looks_again, plan.conditions), (lock, true, None));
         }
         assert_eq!(plan(&seen("somebody", None), at(0)).lock, Orphan::Keep, "it is not ours to clear");
+        let mut planned = seen(ours, Some(Rival::Backup { job: None, pods_left: false }));
+        planned.cluster.spec.backup = Some(serde_json::from_value(json!({"target": {}})).unwrap());
+        assert_eq!(plan(&planned, at(0)).lock, Orphan::Keep, "it has to be written down first");
     }
 
     #[test]

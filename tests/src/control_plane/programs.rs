@@ -4,11 +4,13 @@ use super::Slot;
 use super::slot::Ports;
 use std::path::Path;
 
-/// Who did what, without bodies.
+/// Who did what; with bodies only where the lock of a cluster is written.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
-rules: [{level: Metadata}]
+rules:
+  - {level: Request, verbs: [patch], resources: [{group: openbao.org, resources: [openbaoclusters/status]}]}
+  - {level: Metadata}
 ";
 
 /// Where everything of one control plane is.

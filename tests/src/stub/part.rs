@@ -5,7 +5,9 @@ use super::{Order, Question, Step};
 use anyhow::Context;
 use api::conditions::{ConditionType, Reason};
 use api::names;
-use api::task::{Marker, Outcome, Pinned, Problem, Report, StageFinding, Task, TaskKind, WIRE_VERSION};
+use api::task::{
+    BackupMade, Marker, Outcome, Pinned, Problem, Pruned, Report, StageFinding, Task, TaskKind, WIRE_VERSION,
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
@@ -102,7 +104,26 @@ impl Part<'_> {
     }
 
     async fn report(&self, outcome: Outcome) -> Outcome {
-        self.leave(&report(self.task.kind, outcome)).await
+        let mut report = report(self.task.kind, outcome);
+        report.backup =
+            (outcome == Outcome::Done && self.task.kind == TaskKind::Backup).then(|| self.backup());
+        self.leave(&report).await
+    }
+
+    /// What a backup would have made, under a key of this pod alone.
+    fn backup(&self) -> BackupMade {
+        let now = Time(Timestamp::now());
+        BackupMade {
+            key: format!(
+                "{}2026-03-20T03-00-00Z-{}.snap",
+                self.task.key,
+                self.pod.split('-').next().unwrap_or_default()
+            ),
+            started: now.clone(),
+            finished: now,
+            server_version: Some("2.7.2".to_owned()),
+            pruned: Pruned::default(),
+        }
     }
 
     /// Leaves a Report. When it cannot be left on the ticket, the termination log has it.
@@ -123,7 +144,8 @@ impl Part<'_> {
             kind: self.task.kind,
             step,
         };
-        let conductor = &self.task.key;
+        // A backup names the beginning of a key.
+        let conductor = self.task.key.split('/').next().unwrap_or_default();
         let mut stream =
             TcpStream::connect(conductor).await.with_context(|| format!("no conductor at {conductor}"))?;
         stream.write_all(format!("{}\n", serde_json::to_string(&question)?).as_bytes()).await?;
@@ -199,7 +221,7 @@ fn report(kind: TaskKind, outcome: Outcome) -> Report {
         problems: if is_done { Vec::new() } else { vec![problem] },
         stages: vec![StageFinding { stage, holds, reason: if is_done { proved } else { reason }, message }],
         next_steps: Vec::new(),
-        pinned: (is_done && kind == TaskKind::Check).then_some(pinned),
+        pinned: (is_done && matches!(kind, TaskKind::Check | TaskKind::Backup)).then_some(pinned),
         backup: None,
     }
 }

@@ -61,8 +61,8 @@ pub(crate) async fn until<T>(what: &str, holds: impl Fn(&Value) -> Option<T>) ->
 /// Waits until a backup is made after the one of this key; gives the key of the new one once nothing is left to clean up.
 pub(crate) async fn backed_up(after: Option<&str>) -> String {
     until("a backup is made and its lock free", |status| {
-        let failure = &status["backup"]["lastFailureReason"];
-        assert!(failure.is_null(), "{failure}");
+        let backup = &status["backup"];
+        assert!(backup["consecutiveFailures"].as_i64().unwrap_or_default() == 0, "{backup}");
         let key = status["backup"]["lastBackupName"].as_str()?.to_owned();
         (Some(key.as_str()) != after && status["operationLock"].is_null()).then_some(key)
     })

@@ -13,6 +13,10 @@ const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     let Some(work) = seen.work() else { return Rung::Pass };
+    if seen.spec().is_none() && seen.own_cron_job().is_none() {
+        // Nobody remembers anything of it: the lock is cleared as any orphan's.
+        return Rung::Pass;
+    }
     let ledger = seen.ledger();
     let holds = seen.holder().as_ref() == Some(&work);
     let known = ledger.attempt.clone().filter(|attempt| attempt.uid == work.uid);
