@@ -168,7 +168,7 @@ impl Work<'_> {
 }
 
 fn terminated() -> Report {
-    let message = "The pod was told to end before the backup was whole. Nothing of it was left in the store.";
+    let message = "The pod was told to end before the backup was whole. There is none of this time; what it had begun is removed, or named on its ticket for the next backup.";
     report::ended(Outcome::Failed, Reason::Cancelled, message.to_owned())
 }
 
