@@ -1,6 +1,6 @@
 //! What goes wrong with a real OpenBao and a real store: told with field and fix, counted, and nothing is left.
 
-use crate::support::{ENDS_WITHIN, cluster, make_manually, solo, status, until};
+use crate::support::{ENDS_WITHIN, cluster, make_manually, reads_secret, solo, status, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::openbao::NAMESPACE;
@@ -36,11 +36,13 @@ async fn each_failure_is_told_and_the_next_backup_works() {
     let mut nowhere = good["target"].clone();
     nowhere["credentialsSecretRef"]["name"] = json!("nowhere");
     scenario.patch(&with("target", nowhere)).unwrap();
+    reads_secret("nowhere").await;
     let told = fails(&scenario, "no-secret", "StorageDenied").await;
     let text = told["lastFailureReason"].as_str().unwrap();
     assert!(text.contains("spec.backup.target.credentialsSecretRef"), "{text}");
 
     scenario.patch(&with("jwtAuthRole", json!("nobody"))).unwrap();
+    reads_secret("s3-credentials").await;
     fails(&scenario, "no-role", "LoginRefused").await;
     scenario.patch(&json!({"spec": {"backup": good}})).unwrap();
 

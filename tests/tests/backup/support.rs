@@ -77,3 +77,13 @@ pub(crate) async fn make_manually(name: &str) {
     };
     cluster().eventually("the CronJob is there", ENDS_WITHIN, made).await;
 }
+
+/// Waits until Jobs are made as the cluster says now, with the credentials of this Secret: one that is made earlier is
+/// refused as stale.
+pub(crate) async fn reads_secret(name: &str) {
+    let path =
+        "jsonpath={.spec.jobTemplate.spec.template.spec.volumes[?(@.name==\"storage\")].secret.secretName}";
+    let arguments = ["get", "cronjob", "solo-backup", "-n", NAMESPACE, "-o", path];
+    let reads = async || (cluster().kubectl(&arguments, None).stdout == name).then_some(());
+    cluster().eventually(&format!("the CronJob reads Secret {name}"), ENDS_WITHIN, reads).await;
+}
