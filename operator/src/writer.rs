@@ -8,7 +8,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions
 use kube::{Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Debug;
 
 /// What is written.
@@ -71,12 +71,36 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// A status by server-side apply, over exactly the object that was read. Gives it as it is now; none when it was
+    /// written or removed meanwhile.
+    pub(crate) async fn apply_status<K: Namespaced>(
+        &self,
+        read: &K,
+        status: impl Serialize,
+    ) -> Result<Option<K>, RestoreError> {
+        let metadata = read.meta();
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let object = json!({
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+            "metadata": {
+                "name": name, "namespace": metadata.namespace,
+                "uid": metadata.uid, "resourceVersion": metadata.resource_version,
+            },
+            "status": status,
+        });
+        self.leadership.assured()?;
+        match self.api::<K>().patch_status(name, &applying(), &Patch::Apply(&object)).await {
+            Ok(written) => Ok(Some(written)),
+            Err(error) if is_race(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// By server-side apply: what others have added stays.
     pub(crate) async fn apply<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
         self.leadership.assured()?;
         let name = object.meta().name.clone().unwrap_or_default();
-        let params = PatchParams::apply(names::MANAGER).force();
-        self.api::<K>().patch(&name, &params, &Patch::Apply(object)).await?;
+        self.api::<K>().patch(&name, &applying(), &Patch::Apply(object)).await?;
         Ok(())
     }
 
@@ -121,9 +145,13 @@ impl Writer<'_> {
 }
 
 /// Somebody was faster, or the object is gone.
-pub(crate) fn is_race(error: &kube::Error) -> bool {
+fn is_race(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status)
         if status.is_conflict() || status.is_already_exists() || status.is_not_found())
+}
+
+fn applying() -> PatchParams {
+    PatchParams::apply(names::MANAGER).force()
 }
 
 fn params() -> PatchParams {

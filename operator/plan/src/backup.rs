@@ -16,7 +16,7 @@ mod upgrade;
 #[cfg(test)]
 mod tests;
 
-pub use draft::{Told, Written};
+pub use draft::{CONDITIONS, Told, Written};
 pub use ledger::{Attempt, Ledger};
 pub use observed::{BackupJob, CronJobSeen, Installation, Observed, Work};
 

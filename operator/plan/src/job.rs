@@ -12,6 +12,9 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 /// the pod and its words with it.
 pub(crate) const NEXT: SignedDuration = SignedDuration::from_mins(5);
 
+/// How long the pod of a Job may take until its first word.
+pub(crate) const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
 /// A Job whose one pod has this deadline of its own.
 pub(crate) fn once(pod_deadline: SignedDuration, template: PodTemplateSpec) -> JobSpec {
     JobSpec {

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod cluster;
+mod condition;
 mod job;
 pub mod lease;
 pub mod lock;

@@ -22,6 +22,7 @@ mod tests;
 pub(crate) use observed::is_upgrading;
 pub use observed::{JobSeen, Observed, PodsSeen, Rival, Run, TicketSeen, fence_holder, proof_number};
 
+use crate::job::STARTS_WITHIN;
 use api::conditions::Reason;
 use api::{OpenBaoRestoreStatus, Phase};
 use draft::Draft;
@@ -218,9 +219,6 @@ pub fn plan(seen: &Observed, now: Timestamp) -> Plan {
     }
     draft.rest()
 }
-
-/// How long the pod of a Job may take until its first word.
-const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a stage lacks until its Job is at work, in the order in which it is made. A Job that its ticket names, and that
 /// is not there, was deleted: it is not made again.

@@ -105,17 +105,12 @@ impl Backups {
         if let Err(error @ RestoreError::Api(kube::Error::Api(_))) = &acted {
             self.reporting.refused(&look.seen.cluster, error).await;
         }
-        match acted? {
-            Acted::Done => {
-                self.reporting.tell(&look.seen.cluster, &plan.told).await;
-                Ok(AGAIN)
-            }
-            Acted::Raced if plan.status.is_some() => {
-                self.reporting.tell(&look.seen.cluster, &plan.told).await;
-                Ok(Action::requeue(AT_WORK))
-            }
-            Acted::Raced => Ok(Action::requeue(AT_WORK)),
+        let acted = acted?;
+        // What is told with a status was written with it.
+        if acted == Acted::Done || plan.status.is_some() {
+            self.reporting.tell(&look.seen.cluster, &plan.told).await;
         }
+        Ok(if acted == Acted::Done { AGAIN } else { Action::requeue(AT_WORK) })
     }
 }
 

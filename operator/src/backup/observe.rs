@@ -136,6 +136,5 @@ fn backup_job(job: &Job) -> BackupJob {
         template: annotation(metadata, names::TEMPLATE).map(str::to_owned),
         cause: annotation(metadata, names::CAUSE).map(str::to_owned),
         suspended: job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
-        succeeded: job.status.as_ref().is_some_and(|status| status.succeeded.is_some_and(|count| count > 0)),
     }
 }

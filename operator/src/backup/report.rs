@@ -3,10 +3,9 @@
 use crate::events;
 use crate::lease::Leadership;
 use crate::restore::RestoreError;
-use crate::status;
-use crate::writer::is_race;
+use crate::status::{self, Part};
+use crate::writer::Writer;
 use api::{OpenBaoCluster, names};
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use plan::backup::{Observed, Told, Written};
@@ -34,22 +33,9 @@ impl Reporting {
         written: &Written,
         leadership: &Leadership,
     ) -> Result<Option<OpenBaoCluster>, RestoreError> {
-        // What was ours and is not said any more goes.
-        let mut base = cluster.clone();
-        if let Some(status) = &mut base.status {
-            status.conditions.retain(|condition| condition.type_ == FOREIGN);
-        }
-        let object = status::applied(&base, &written.conditions, Some(&written.backup));
         let namespace = cluster.metadata.namespace.as_deref().unwrap_or_default();
-        let name = cluster.metadata.name.as_deref().unwrap_or_default();
-        let clusters = Api::<OpenBaoCluster>::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply(names::MANAGER).force();
-        leadership.assured()?;
-        match clusters.patch_status(name, &params, &Patch::Apply(&object)).await {
-            Ok(cluster) => Ok(Some(cluster)),
-            Err(error) if is_race(&error) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let writer = Writer { client: &self.client, leadership, namespace };
+        writer.apply_status(cluster, status::whole(cluster, Part::Backups(written))).await
     }
 
     pub(super) async fn tell(&self, cluster: &OpenBaoCluster, told: &[Told]) {
@@ -95,6 +81,3 @@ impl Reporting {
         events::publish(&self.recorder, event, &cluster.object_ref(&())).await;
     }
 }
-
-/// The one condition of ours that is not about backups.
-const FOREIGN: &str = api::conditions::ConditionType::ForeignController.as_str();

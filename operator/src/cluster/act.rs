@@ -4,14 +4,12 @@ use super::Clusters;
 use super::observe::Look;
 use crate::events;
 use crate::restore::{RestoreError, fence};
-use crate::status;
-use crate::writer::is_race;
+use crate::status::{self, Part};
+use crate::writer::{Acted, Writer};
+use api::OpenBaoCluster;
 use api::conditions::{Condition, Reason};
-use api::{OpenBaoCluster, names};
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::Resource as _;
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use plan::lock;
 
@@ -26,9 +24,9 @@ pub(super) struct Hand<'a> {
 impl Hand<'_> {
     /// Applies all conditions of ours, and tells those that are new.
     pub(super) async fn say(&self, conditions: &[Condition]) -> Result<(), RestoreError> {
-        let object = status::applied(&self.look.seen.cluster, conditions, None);
-        let params = PatchParams::apply(names::MANAGER).force();
-        if !self.write(&params, &Patch::Apply(&object)).await? {
+        let cluster = &self.look.seen.cluster;
+        let status = status::whole(cluster, Part::Foreign(conditions));
+        if self.writer().apply_status(cluster, status).await?.is_none() {
             return Ok(());
         }
         for condition in conditions.iter().filter(|condition| condition.status == "True") {
@@ -41,18 +39,14 @@ impl Hand<'_> {
     pub(super) async fn fence(&self, now: Timestamp) -> Result<(), RestoreError> {
         let Some(ticket) = &self.look.ticket else { return Ok(()) };
         self.clusters.leadership.assured()?;
-        let leases = Api::<Lease>::namespaced(self.clusters.client.clone(), self.namespace);
-        match fence::claim(&leases, ticket, Reason::OwnerGone, now).await {
-            Err(RestoreError::Api(error)) if is_race(&error) => Ok(()),
-            other => other,
-        }
+        Acted::of(fence::claim(&self.writer().api(), ticket, Reason::OwnerGone, now).await).map(drop)
     }
 
     /// Frees a lock whose owner is over.
     pub(super) async fn clear(&self) -> Result<(), RestoreError> {
         let patch = lock::swap(&self.look.seen.cluster.metadata, None);
-        let params = PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() };
-        if self.write(&params, &Patch::Merge(&patch)).await? {
+        let written = self.writer().merge_status::<OpenBaoCluster>(self.name, &patch).await;
+        if Acted::of(written)? == Acted::Done {
             let holder = self.look.seen.holder().map(|it| it.operation.holder(&it.name, &it.uid));
             let holder = holder.unwrap_or_default();
             let message = format!(
@@ -64,19 +58,9 @@ impl Hand<'_> {
         Ok(())
     }
 
-    /// Whether it was written; not so when the cluster was written or removed meanwhile.
-    async fn write<P: serde::Serialize + std::fmt::Debug>(
-        &self,
-        params: &PatchParams,
-        patch: &Patch<P>,
-    ) -> Result<bool, RestoreError> {
-        self.clusters.leadership.assured()?;
-        let api = Api::<OpenBaoCluster>::namespaced(self.clusters.client.clone(), self.namespace);
-        match api.patch_status(self.name, params, patch).await {
-            Ok(_) => Ok(true),
-            Err(error) if is_race(&error) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    fn writer(&self) -> Writer<'_> {
+        let Clusters { client, leadership, .. } = self.clusters;
+        Writer { client, leadership, namespace: self.namespace }
     }
 
     async fn tell(&self, action: &str, reason: &str, message: &str) {

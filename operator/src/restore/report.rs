@@ -3,15 +3,13 @@
 use super::RestoreError;
 use crate::events;
 use crate::lease::Leadership;
-use crate::writer::is_race;
-use api::{OpenBaoCluster, OpenBaoRestore, OpenBaoRestoreStatus, names};
+use crate::writer::Writer;
+use api::{OpenBaoCluster, OpenBaoRestore, OpenBaoRestoreStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use plan::restore::Observed;
 use plan::restore::transitions::{Transition, transitions};
-use serde_json::json;
 
 /// Tells people and machines.
 pub(super) struct Reporting {
@@ -32,26 +30,9 @@ impl Reporting {
         status: &OpenBaoRestoreStatus,
         leadership: &Leadership,
     ) -> Result<Option<OpenBaoRestore>, RestoreError> {
-        let metadata = &seen.request.metadata;
-        let name = metadata.name.as_deref().unwrap_or_default();
-        let namespace = metadata.namespace.as_deref().unwrap_or_default();
-        let object = json!({
-            "apiVersion": format!("{}/{}", api::GROUP, api::VERSION),
-            "kind": OpenBaoRestore::kind(&()),
-            "metadata": {
-                "name": name, "namespace": namespace,
-                "uid": metadata.uid, "resourceVersion": metadata.resource_version,
-            },
-            "status": status,
-        });
-        leadership.assured()?;
-        let restores = Api::<OpenBaoRestore>::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply(names::MANAGER).force();
-        let written = match restores.patch_status(name, &params, &Patch::Apply(&object)).await {
-            Ok(written) => written,
-            Err(error) if is_race(&error) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let namespace = seen.request.metadata.namespace.as_deref().unwrap_or_default();
+        let writer = Writer { client: &self.client, leadership, namespace };
+        let Some(written) = writer.apply_status(&seen.request, status).await? else { return Ok(None) };
         for transition in transitions(seen.request.status.as_ref(), status) {
             self.tell(seen, status, &transition).await;
         }

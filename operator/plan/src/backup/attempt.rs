@@ -2,14 +2,12 @@
 
 use super::draft::{Draft, Verdict};
 use super::ledger::{Attempt, Ledger};
-use super::observed::{Observed, Work};
+use super::observed::Observed;
 use super::{Rung, Step, Waiting, task};
+use crate::job::STARTS_WITHIN;
 use api::conditions::Reason;
 use api::task::{Outcome, Report};
-use jiff::{SignedDuration, Timestamp};
-
-/// How long a pod may take until its first word.
-const STARTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+use jiff::Timestamp;
 
 pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     let Some(work) = seen.work() else { return Rung::Pass };
@@ -21,14 +19,14 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     let holds = seen.holder().as_ref() == Some(&work);
     let known = ledger.attempt.clone().filter(|attempt| attempt.uid == work.uid);
     let attempt = known.clone().unwrap_or_else(|| seen.attempt(&work, draft.now));
-    if known.is_none() && seen.own_cron_job().is_some_and(|cron_job| !cron_job.deleting) {
+    if known.is_none() && seen.can_remember() {
         return Rung::Act(Step::Remember(Ledger { attempt: Some(attempt), ..ledger }));
     }
     let is_recorded = seen.status().last_attempt_time.as_ref() == Some(&attempt.at);
     if !is_recorded {
         match verdict(seen, holds) {
             Some(verdict) => draft.record(&attempt, verdict),
-            None => return goes_on(seen, &work, draft.now),
+            None => return goes_on(seen, draft.now),
         }
     }
     ends(seen, &attempt, holds, ledger)
@@ -70,24 +68,32 @@ fn of_report(report: &Report) -> Verdict {
     Verdict::Bad(reason, format!("{}{next}", report.told()))
 }
 
-/// What it lacks until its Job is at work, in the order in which it is made.
-fn goes_on(seen: &Observed, work: &Work, now: Timestamp) -> Rung {
+/// What it needs until it has ended.
+fn goes_on(seen: &Observed, now: Timestamp) -> Rung {
     let run = &seen.run;
     let Some(job) = run.job.as_ref().filter(|job| !job.deleting) else { return Rung::Wait(Waiting::Pods) };
-    let suspended = seen.jobs.iter().any(|one| one.job.uid == work.uid && one.suspended);
+    if seen.jobs.iter().any(|one| one.job.uid == job.uid && one.suspended) {
+        return Rung::Act(lacks(seen));
+    }
     match &run.ticket {
-        // A ticket that was deleted while its Job was at work is not made anew.
-        None if suspended && !seen.is_ending() => Rung::Act(Step::CreateTicket),
-        None if suspended => Rung::Act(Step::EndJob),
-        _ if suspended && !run.granted => Rung::Act(Step::Grant),
-        Some(_) if suspended && task::task(seen, work, now).is_some() => Rung::Act(Step::Resume),
-        // The cluster says nothing of backups any more.
-        Some(_) if suspended => Rung::Act(Step::EndJob),
         Some(ticket) if ticket.job.as_deref() != Some(&job.uid) => Rung::Act(Step::NameJob),
         Some(ticket) if !ticket.beats && ticket.is_free() && is_late(seen, now) => {
             Rung::Act(Step::Fence(Reason::PodNotStarted))
         }
+        // A ticket that was deleted while its Job was at work is not made anew.
         _ => Rung::Wait(Waiting::Backup),
+    }
+}
+
+/// What it lacks until its Job is at work, in the order in which it is made.
+fn lacks(seen: &Observed) -> Step {
+    match &seen.run.ticket {
+        None if seen.is_ending() => Step::EndJob,
+        None => Step::CreateTicket,
+        Some(_) if !seen.run.granted => Step::Grant,
+        Some(_) if seen.spec().is_some() => Step::Resume,
+        // The cluster says nothing of backups any more.
+        Some(_) => Step::EndJob,
     }
 }
 
@@ -108,8 +114,7 @@ fn ends(seen: &Observed, attempt: &Attempt, holds: bool, ledger: Ledger) -> Rung
         return Rung::Wait(Waiting::Pods);
     }
     let remembered = remembered(seen, &ledger);
-    let can_remember = seen.own_cron_job().is_some_and(|cron_job| !cron_job.deleting);
-    if can_remember && remembered != ledger {
+    if seen.can_remember() && remembered != ledger {
         return Rung::Act(Step::Remember(remembered));
     }
     if holds {
@@ -119,7 +124,7 @@ fn ends(seen: &Observed, attempt: &Attempt, holds: bool, ledger: Ledger) -> Rung
     if run.granted || run.ticket.as_ref().is_some_and(|ticket| is_own(&ticket.request)) {
         return Rung::Act(Step::CleanUp);
     }
-    if can_remember && ledger.attempt.is_some() {
+    if seen.can_remember() && ledger.attempt.is_some() {
         return Rung::Act(Step::Remember(Ledger { attempt: None, ..ledger }));
     }
     Rung::Pass

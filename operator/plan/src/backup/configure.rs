@@ -18,13 +18,10 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     if cron_job.deleting || seen.own_cron_job().is_none() {
         return Rung::Wait(Waiting::Leftover);
     }
-    let Some(wanted) = objects::cron_job(seen, draft.now).and_then(|wanted| wanted.spec) else {
-        return Rung::Pass;
-    };
     let is_wanted = cron_job.template == objects::digest(seen)
-        && cron_job.schedule == wanted.schedule
+        && cron_job.schedule == objects::schedule(spec)
         && cron_job.time_zone == spec.time_zone
-        && Some(cron_job.suspended) == wanted.suspend;
+        && cron_job.suspended == objects::is_suspended(seen, spec, draft.now);
     if is_wanted { Rung::Pass } else { Rung::Act(Step::ApplyCronJob) }
 }
 
@@ -39,7 +36,7 @@ pub(super) fn trigger(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     let cause = Cause::Trigger(value.to_owned());
     let name = objects::job_name(seen, &cause);
     if seen.jobs.iter().any(|job| job.name == name) {
-        draft.heard();
+        draft.backup.last_trigger = Some(value.to_owned());
         return Rung::Pass;
     }
     Rung::Act(Step::CreateJob(cause))

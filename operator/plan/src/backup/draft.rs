@@ -1,8 +1,9 @@
 //! What is ours of the cluster's status as it will be, and what people are told.
 
 use super::ledger::Attempt;
-use super::observed::{Observed, trigger};
+use super::observed::Observed;
 use super::{Plan, Step, Waiting, objects, times};
+use crate::condition::{self, Truth};
 use api::BackupStatus;
 use api::backup::PreUpgrade;
 use api::conditions::{Condition, ConditionType, Reason};
@@ -11,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions of a cluster that are about its backups.
-const OURS: [ConditionType; 3] =
+pub const CONDITIONS: [ConditionType; 3] =
     [ConditionType::BackupHealthy, ConditionType::BackupScheduled, ConditionType::PreUpgradeSnapshotReady];
 /// Longest text of a failure, in characters.
 const LONGEST: usize = 1000;
@@ -56,7 +57,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(seen: &'a Observed, now: Timestamp) -> Self {
         let all = seen.cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        let is_ours = |condition: &&Condition| OURS.iter().any(|kind| kind.as_str() == condition.type_);
+        let is_ours = |condition: &&Condition| CONDITIONS.iter().any(|kind| kind.as_str() == condition.type_);
         let conditions: Vec<Condition> = all.iter().filter(is_ours).cloned().collect();
         let backup = seen.status();
         let before = Written { backup: backup.clone(), conditions: conditions.clone() };
@@ -71,63 +72,48 @@ impl<'a> Draft<'a> {
             self.backup.next_scheduled_backup = None;
             if !self.conditions.is_empty() {
                 let message = "spec.backup is not set: no backup is made.";
-                self.set(ConditionType::BackupScheduled, Some(false), Reason::NotConfigured, message);
+                self.set(ConditionType::BackupScheduled, Truth::False, Reason::NotConfigured, message);
             }
             return;
         };
         let suspended = objects::is_suspended(self.seen, spec, self.now);
         let next = times::next(spec, self.seen.own_cron_job(), self.now).filter(|_| !suspended);
         self.backup.next_scheduled_backup = next.map(Time);
-        let (holds, reason, message) = match (&spec.schedule, spec.suspend, self.seen.foreign(self.now)) {
+        let (truth, reason, message) = match (&spec.schedule, spec.suspend, self.seen.foreign(self.now)) {
             (_, _, Some(foreign)) => {
                 let (reason, message) = foreign.told(self.now);
-                (false, reason, message)
+                (Truth::False, reason, message)
             }
-            (None, ..) => {
-                (false, Reason::ManualOnly, "There is no schedule; backups are made by hand.".to_owned())
+            (None, ..) => (
+                Truth::False,
+                Reason::ManualOnly,
+                "There is no schedule; backups are made by hand.".to_owned(),
+            ),
+            (_, true, _) => {
+                (Truth::False, Reason::ScheduleSuspended, "The schedule is suspended.".to_owned())
             }
-            (_, true, _) => (false, Reason::ScheduleSuspended, "The schedule is suspended.".to_owned()),
             (Some(schedule), ..) => {
                 let zone = spec.time_zone.as_deref().unwrap_or("UTC");
-                (true, Reason::Scheduled, format!("Backups are made by the schedule {schedule:?} in {zone}."))
+                (
+                    Truth::True,
+                    Reason::Scheduled,
+                    format!("Backups are made by the schedule {schedule:?} in {zone}."),
+                )
             }
         };
-        self.set(ConditionType::BackupScheduled, Some(holds), reason, &message);
+        self.set(ConditionType::BackupScheduled, truth, reason, &message);
         self.backup.consecutive_failures.get_or_insert(0);
-        if self.find(ConditionType::BackupHealthy).is_none() {
+        let healthy = ConditionType::BackupHealthy.as_str();
+        if self.conditions.iter().all(|condition| condition.type_ != healthy) {
             let message = "No backup has been tried yet.";
-            self.set(ConditionType::BackupHealthy, None, Reason::NoBackupYet, message);
+            self.set(ConditionType::BackupHealthy, Truth::Unknown, Reason::NoBackupYet, message);
         }
-    }
-
-    fn find(&self, kind: ConditionType) -> Option<usize> {
-        self.conditions.iter().position(|condition| condition.type_ == kind.as_str())
     }
 
     /// Sets a condition; its time changes only with its status.
-    pub(super) fn set(&mut self, kind: ConditionType, holds: Option<bool>, reason: Reason, message: &str) {
-        let status = match holds {
-            Some(true) => "True",
-            Some(false) => "False",
-            None => "Unknown",
-        };
-        let old = self.find(kind);
-        let since = old
-            .map(|at| &self.conditions[at])
-            .filter(|condition| condition.status == status)
-            .map_or(Time(self.now), |condition| condition.last_transition_time.clone());
-        let condition = Condition {
-            type_: kind.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: reason.as_str().to_owned(),
-            message: message.to_owned(),
-            observed_generation: self.seen.cluster.metadata.generation,
-            last_transition_time: since,
-        };
-        match old {
-            Some(at) => self.conditions[at] = condition,
-            None => self.conditions.push(condition),
-        }
+    pub(super) fn set(&mut self, kind: ConditionType, truth: Truth, reason: Reason, message: &str) {
+        let generation = self.seen.cluster.metadata.generation;
+        condition::set(&mut self.conditions, (kind, truth), (reason, message), generation, self.now);
     }
 
     /// Nothing is said any more of what is over.
@@ -162,7 +148,7 @@ impl<'a> Draft<'a> {
             message = format!("{message} {remark}");
         }
         self.tell("BackupMade", false, message.clone());
-        self.set(ConditionType::BackupHealthy, Some(true), Reason::BackupMade, &message);
+        self.set(ConditionType::BackupHealthy, Truth::True, Reason::BackupMade, &message);
         if let Some(target_version) = attempt.upgrade.clone() {
             let key = made.key.clone();
             self.backup.pre_upgrade =
@@ -183,7 +169,7 @@ impl<'a> Draft<'a> {
         let text: String = format!("{}: {message}", reason.as_str()).chars().take(LONGEST).collect();
         self.backup.last_failure_reason = Some(text);
         let message: String = message.chars().take(LONGEST).collect();
-        self.set(ConditionType::BackupHealthy, Some(false), reason, &message);
+        self.set(ConditionType::BackupHealthy, Truth::False, reason, &message);
         self.tell("BackupFailed", true, format!("Job {}: {message}", attempt.job));
     }
 
@@ -192,11 +178,6 @@ impl<'a> Draft<'a> {
         self.backup.last_skipped_time = Some(Time(slot));
         self.backup.last_skip_reason = Some(why.to_owned());
         self.tell("BackupSkipped", true, format!("The backup of {slot} was skipped: {why}"));
-    }
-
-    /// The trigger that the cluster has was heard.
-    pub(super) fn heard(&mut self) {
-        self.backup.last_trigger = trigger(self.seen).map(str::to_owned);
     }
 
     /// Whether anybody ever said something of backups of this cluster.

@@ -27,14 +27,14 @@ const INSTANTIATE: &str = "cronjob.kubernetes.io/instantiate";
 #[must_use]
 pub fn cron_job(seen: &Observed, now: Timestamp) -> Option<CronJob> {
     let spec = seen.spec()?;
-    let (name, template) = (names::backup_cron_job(seen.name()), template(seen, spec));
+    let annotations = BTreeMap::from([(names::TEMPLATE.to_owned(), digest(seen)?)]);
     Some(CronJob {
         metadata: ObjectMeta {
-            annotations: Some(BTreeMap::from([(names::TEMPLATE.to_owned(), digest(seen)?)])),
-            ..metadata(seen, name)
+            annotations: Some(annotations.clone()),
+            ..metadata(seen, names::backup_cron_job(seen.name()))
         },
         spec: Some(CronJobSpec {
-            schedule: spec.schedule.clone().unwrap_or_else(|| NEVER.to_owned()),
+            schedule: schedule(spec).to_owned(),
             time_zone: spec.time_zone.clone(),
             suspend: Some(is_suspended(seen, spec, now)),
             concurrency_policy: Some("Forbid".to_owned()),
@@ -44,14 +44,19 @@ pub fn cron_job(seen: &Observed, now: Timestamp) -> Option<CronJob> {
             job_template: JobTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(owned::labels(seen.name(), "backup")),
-                    annotations: Some(BTreeMap::from([(names::TEMPLATE.to_owned(), digest(seen)?)])),
+                    annotations: Some(annotations),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(template),
+                spec: Some(template(seen, spec)),
             },
         }),
         status: None,
     })
+}
+
+/// The schedule of the `CronJob`, which must have one.
+pub(super) fn schedule(spec: &BackupSpec) -> &str {
+    spec.schedule.as_deref().unwrap_or(NEVER)
 }
 
 /// Whether no Job is made by schedule.

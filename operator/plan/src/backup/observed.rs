@@ -1,5 +1,6 @@
 //! What was read of the world before planning; nothing in it comes from a watch cache.
 
+use super::Step;
 use super::ledger::{Attempt, Ledger};
 use crate::lock::{self, Foreign};
 use crate::restore::{JobSeen, Run};
@@ -80,8 +81,6 @@ pub struct BackupJob {
     pub cause: Option<String>,
     /// Whether it waits to be resumed.
     pub suspended: bool,
-    /// Whether it is Complete.
-    pub succeeded: bool,
 }
 
 /// The backup that holds the lock, or has to be cleaned up after.
@@ -134,6 +133,11 @@ impl Observed {
     /// The `CronJob`, if it is this cluster's.
     pub(super) fn own_cron_job(&self) -> Option<&CronJobSeen> {
         self.cron_job.as_ref().filter(|cron_job| cron_job.owner.as_deref() == Some(self.uid()))
+    }
+
+    /// Whether anything can be written to the ledger.
+    pub(super) fn can_remember(&self) -> bool {
+        self.own_cron_job().is_some_and(|cron_job| !cron_job.deleting)
     }
 
     pub(super) fn ledger(&self) -> Ledger {
@@ -192,6 +196,11 @@ impl BackupJob {
     /// Whether it waits to be resumed.
     pub(super) fn waits(&self) -> bool {
         self.suspended && !self.job.finished && !self.job.deleting
+    }
+
+    /// Its end before it has begun.
+    pub(super) fn dropped(&self) -> Step {
+        Step::DropJob { name: self.name.clone(), uid: self.job.uid.clone() }
     }
 
     /// The version that the cluster is upgraded to, if it is for that.

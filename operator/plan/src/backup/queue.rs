@@ -71,7 +71,7 @@ fn is_past(seen: &Observed, job: &BackupJob, now: Timestamp) -> bool {
 fn given_up(job: &BackupJob, why: Waiting, text: &str, draft: &mut Draft<'_>) -> Rung {
     if let Some(slot) = job.slot {
         draft.skip(slot, text);
-        return Rung::Act(Step::DropJob { name: job.name.clone(), uid: job.job.uid.clone() });
+        return Rung::Act(job.dropped());
     }
     let message =
         format!("The backup waited too long: {text} Nothing was done. Make a new one once that is over.");
@@ -88,7 +88,7 @@ fn stale(seen: &Observed, job: &BackupJob, draft: &mut Draft<'_>) -> Rung {
     let cause = Cause::Slot(slot.to_string());
     let replacement = objects::job_name(seen, &cause);
     if seen.own_jobs().any(|other| other.name == replacement) {
-        return Rung::Act(Step::DropJob { name: job.name.clone(), uid: job.job.uid.clone() });
+        return Rung::Act(job.dropped());
     }
     Rung::Act(Step::CreateJob(cause))
 }

@@ -1,8 +1,9 @@
 //! The snapshot before an upgrade: one for each version that is upgraded to.
 
 use super::draft::Draft;
-use super::observed::{BackupJob, Observed};
+use super::observed::Observed;
 use super::{Cause, Rung, Step, objects};
+use crate::condition::Truth;
 use api::conditions::{ConditionType, Reason};
 use jiff::SignedDuration;
 
@@ -20,23 +21,23 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
         None => {
             let message =
                 "Neither status.currentVersion nor a backup says which version runs; the next backup does.";
-            draft.set(READY, None, Reason::VersionUnknown, message);
+            draft.set(READY, Truth::Unknown, Reason::VersionUnknown, message);
             return Rung::Pass;
         }
         Some(running) if running == wanted => {
             let message = format!("The servers run {running}, which is what spec.version asks for.");
-            draft.set(READY, Some(false), Reason::NoUpgrade, &message);
+            draft.set(READY, Truth::False, Reason::NoUpgrade, &message);
             return Rung::Pass;
         }
         Some(_) => {}
     }
     if let Some(made) = draft.backup.pre_upgrade.clone().filter(|made| made.target_version == wanted) {
         let message = format!("The snapshot before the upgrade to {wanted} is {}.", made.key);
-        draft.set(READY, Some(true), Reason::BackupMade, &message);
+        draft.set(READY, Truth::True, Reason::BackupMade, &message);
         return Rung::Pass;
     }
     let message = format!("The upgrade to {wanted} has to wait until a snapshot was taken.");
-    draft.set(READY, Some(false), Reason::BackupPending, &message);
+    draft.set(READY, Truth::False, Reason::BackupPending, &message);
     missing(seen, draft, wanted)
 }
 
@@ -55,7 +56,7 @@ fn missing(seen: &Observed, draft: &Draft<'_>, wanted: String) -> Rung {
         return Rung::Act(Step::CreateJob(cause));
     };
     if job.job.finished && !job.job.deleting && has_rested(draft) {
-        return drop(job);
+        return Rung::Act(job.dropped());
     }
     Rung::Pass
 }
@@ -63,8 +64,4 @@ fn missing(seen: &Observed, draft: &Draft<'_>, wanted: String) -> Rung {
 fn has_rested(draft: &Draft<'_>) -> bool {
     let last = draft.backup.last_attempt_time.as_ref();
     last.is_none_or(|last| draft.now.duration_since(last.0) >= AGAIN_AFTER)
-}
-
-fn drop(job: &BackupJob) -> Rung {
-    Rung::Act(Step::DropJob { name: job.name.clone(), uid: job.job.uid.clone() })
 }

@@ -1,29 +1,13 @@
 //! The status as it will be: what was, changed rung by rung.
 
 use super::{Plan, Step, Waiting};
-use api::conditions::{Condition, ConditionType, Reason};
+use crate::condition;
+pub(super) use crate::condition::Truth;
+use api::conditions::{ConditionType, Reason};
 use api::task::Report;
 use api::{OpenBaoRestore, OpenBaoRestoreStatus, Phase};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-/// What a condition says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Truth {
-    True,
-    False,
-    Unknown,
-}
-
-impl Truth {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
 
 pub(super) struct Draft {
     pub(super) status: OpenBaoRestoreStatus,
@@ -58,23 +42,7 @@ impl Draft {
     /// Sets a condition; its time changes only with its status.
     pub(super) fn set(&mut self, kind: ConditionType, truth: Truth, reason: Reason, message: &str) {
         let conditions = &mut self.status.conditions;
-        let old = conditions.iter().position(|condition| condition.type_ == kind.as_str());
-        let since = old
-            .map(|at| &conditions[at])
-            .filter(|condition| condition.status == truth.as_str())
-            .map_or(Time(self.now), |condition| condition.last_transition_time.clone());
-        let condition = Condition {
-            type_: kind.as_str().to_owned(),
-            status: truth.as_str().to_owned(),
-            reason: reason.as_str().to_owned(),
-            message: message.to_owned(),
-            observed_generation: Some(self.generation),
-            last_transition_time: since,
-        };
-        match old {
-            Some(at) => conditions[at] = condition,
-            None => conditions.push(condition),
-        }
+        condition::set(conditions, (kind, truth), (reason, message), Some(self.generation), self.now);
     }
 
     /// Turns what a pod found out into conditions and next steps.

@@ -202,7 +202,6 @@ impl World {
             template: annotations.get(api::names::TEMPLATE).cloned(),
             cause: annotations.get(api::names::CAUSE).cloned(),
             suspended: true,
-            succeeded: false,
         });
     }
 
@@ -243,20 +242,19 @@ impl World {
 
     /// The pod leaves this and ends.
     pub(super) fn ends(&mut self, report: Report) {
-        let succeeds = report.outcome == Outcome::Done;
         self.seen.run.ticket.as_mut().unwrap().report = Some(report);
-        self.finish(succeeds);
+        self.finish();
     }
 
     /// The pod ends without a word.
     pub(super) fn fails(&mut self) {
-        self.finish(false);
+        self.finish();
     }
 
-    fn finish(&mut self, succeeds: bool) {
+    fn finish(&mut self) {
         let uid = self.seen.work().unwrap().uid;
         let job = self.seen.jobs.iter_mut().find(|job| job.job.uid == uid).unwrap();
-        (job.job.finished, job.succeeded) = (true, succeeds);
+        job.job.finished = true;
         self.seen.run.job = Some(job.job.clone());
         self.seen.run.pods = PodsSeen::default();
     }
