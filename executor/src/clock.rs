@@ -1,7 +1,7 @@
 //! Clocks: those of servers, by their answers, and this pod's own two.
 
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,6 +31,21 @@ impl Moment {
     /// Time since then, not less than it was unless the wall clock was set back while the machine slept.
     pub(crate) fn at_most(&self) -> Duration {
         self.at_least().max(self.wall.elapsed().unwrap_or_default())
+    }
+}
+
+/// What the API server's clock said, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerClock {
+    pub(crate) said: Timestamp,
+    pub(crate) since: Moment,
+}
+
+impl ServerClock {
+    /// What it says now.
+    pub(crate) fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.since.at_least()).unwrap_or(SignedDuration::ZERO);
+        self.said.saturating_add(passed).unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -53,8 +53,7 @@ pub(crate) struct Findings {
 impl Findings {
     /// One problem, and what it means for a stage.
     pub(crate) fn of(task: &Task, stage: ConditionType, fault: &impl Fault) -> Self {
-        let mut findings = Self::default();
-        findings.fault(task, fault);
+        let mut findings = Self::told(task, fault);
         findings.stage(stage, Some(false), fault.reason(), fault.to_string());
         findings
     }

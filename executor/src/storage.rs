@@ -13,6 +13,7 @@ use api::conditions::Reason;
 use api::task::Task;
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::client::{HttpClient, HttpConnector};
+use object_store::path::Path as ObjectPath;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::Client;
 use rules::address::{Address, Door};
@@ -88,6 +89,11 @@ impl Fault for StorageError {
             _ => anew(task, self.field()),
         }
     }
+}
+
+/// The path of a key; none for one that cannot be the key of an object, or that the store would write in another way.
+pub(crate) fn path(key: &str) -> Option<ObjectPath> {
+    ObjectPath::parse(key).ok().filter(|path| !key.is_empty() && path.as_ref() == key)
 }
 
 /// A client for the bucket of the target, with the credentials in `folder`, that dials what `guard` lets it.

@@ -72,6 +72,13 @@ async fn with_ticket(
     leave(&mut ticket, report, progress).await
 }
 
+/// What every pod that may be told to end needs before anything else: its ears, and its ticket.
+async fn begin(task: &Task, args: &Args) -> Result<(Signal, Ticket), Box<Report>> {
+    let termination = termination()?;
+    let ticket = Ticket::open(task, args).await.map_err(|error| Box::new(lost(&error)))?;
+    Ok((termination, ticket))
+}
+
 /// SIGTERM, from now on.
 fn termination() -> Result<Signal, Box<Report>> {
     signal(SignalKind::terminate()).map_err(|error| {

@@ -5,7 +5,7 @@ mod error;
 pub(crate) use error::TicketError;
 
 use crate::args::Args;
-use crate::clock::{Moment, date};
+use crate::clock::{Moment, ServerClock, date};
 use crate::pem;
 use crate::progress::Progress;
 use crate::report::{Fault, fault};
@@ -95,12 +95,12 @@ impl Ticket {
     }
 
     /// Makes this pod the holder, in one write with the marker, which is made for the API server's time. After a lost
-    /// answer it looks whether it is. Gives the moment before the first write.
+    /// answer it looks whether it is. Gives the API server's clock, as of just before the first write.
     pub(crate) async fn claim(
         &mut self,
         marker: impl Fn(Timestamp) -> Option<Marker>,
-    ) -> Result<Moment, TicketError> {
-        let mut first: Option<Moment> = None;
+    ) -> Result<ServerClock, TicketError> {
+        let mut first: Option<ServerClock> = None;
         for _ in 0..CONFLICTS {
             let now = match self.read().await {
                 // Whether the claim was taken has to be found out.
@@ -117,7 +117,7 @@ impl Ticket {
                 return Err(TicketError::Expired { not_after: self.not_after });
             }
             let next = self.claimed(now, marker(now).as_ref())?;
-            let claimed = *first.get_or_insert_with(Moment::now);
+            let claimed = *first.get_or_insert_with(|| ServerClock { said: now, since: Moment::now() });
             self.claim = Claim::Tried;
             match self.put(&next).await {
                 Ok(true) => {

@@ -4,7 +4,7 @@ use crate::buffers::Buffers;
 use crate::progress::Progress;
 use crate::report::{Fault, anew, told};
 use crate::steps;
-use crate::storage::StoreFault;
+use crate::storage::{self, StoreFault};
 use api::conditions::Reason;
 use api::task::{Pinned, Task};
 use archive::{ArchiveError, Summary, Verifier};
@@ -263,10 +263,7 @@ struct Reader {
 
 impl Reader {
     fn open(store: Arc<dyn ObjectStore>, key: &str) -> Result<Self, TransferError> {
-        let path = Path::parse(key)
-            .ok()
-            .filter(|path| !key.is_empty() && path.as_ref() == key)
-            .ok_or_else(|| TransferError::Key(key.to_owned()))?;
+        let path = storage::path(key).ok_or_else(|| TransferError::Key(key.to_owned()))?;
         Ok(Self { store, path })
     }
 

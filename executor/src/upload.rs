@@ -6,6 +6,7 @@ mod settle;
 pub(crate) use error::UploadError;
 pub(crate) use settle::{Leave, settle};
 
+use crate::storage;
 use api::task::Upload;
 use bytes::Bytes;
 use object_store::aws::AmazonS3;
@@ -112,10 +113,8 @@ pub(crate) async fn create(store: &AmazonS3, key: &str, bytes: Vec<u8>) -> Resul
     }
 }
 
-/// The path of a key that the store would not write in another way.
 fn path(key: &str) -> Result<Path, UploadError> {
-    let path = Path::parse(key).ok().filter(|path| path.as_ref() == key);
-    path.ok_or_else(|| UploadError::Key(key.to_owned()))
+    storage::path(key).ok_or_else(|| UploadError::Key(key.to_owned()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+/// Its own, since this file is also part of the executor's tests, which have no other piece of this crate.
 fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()

@@ -2,14 +2,14 @@
 //! once its manifest stands beside it.
 
 mod attempt;
-mod clock;
+mod error;
 mod retention;
 mod stream;
 
 use self::attempt::{Made, Site};
-use self::clock::ServerClock;
-use super::{leave, lost, termination};
+use super::{begin, leave, lost};
 use crate::args::Args;
+use crate::clock::ServerClock;
 use crate::dial::Guard;
 use crate::progress::Progress;
 use crate::report::{self, Findings};
@@ -41,27 +41,17 @@ pub(super) async fn backup(task: &Task, args: &Args) -> Report {
     if let Some(problem) = &order.refused {
         return refusal(problem.reason, &problem.message);
     }
-    let mut termination = match termination() {
-        Ok(termination) => termination,
+    let (mut termination, mut ticket) = match begin(task, args).await {
+        Ok(begun) => begun,
         Err(report) => return *report,
     };
-    let mut ticket = match Ticket::open(task, args).await {
-        Ok(ticket) => ticket,
-        Err(error) => return lost(&error),
-    };
     let progress = Progress::default();
-    let now = std::cell::Cell::new(None);
-    let claimed = ticket.claim(|at| {
-        now.set(Some(at));
-        None
-    });
-    let report = match (claimed.await, now.get()) {
-        (Ok(moment), Some(at)) => {
-            let work = Work { task, args, order, clock: ServerClock::new(at, moment), progress: &progress };
+    let report = match ticket.claim(|_| None).await {
+        Ok(clock) => {
+            let work = Work { task, args, order, clock, progress: &progress };
             work.run(&mut ticket, &mut termination).await
         }
-        (Err(error), _) => lost(&error),
-        (Ok(_), None) => refusal(Reason::TicketLost, "The ticket was claimed at no known time."),
+        Err(error) => lost(&error),
     };
     leave(&mut ticket, report, &progress).await
 }

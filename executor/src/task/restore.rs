@@ -2,7 +2,7 @@
 
 use super::conclude::{self, Done};
 use super::prepare::{Prepared, prepare};
-use super::{cancelled, leave, lost, termination};
+use super::{begin, cancelled, leave, lost};
 use crate::args::Args;
 use crate::clock::Moment;
 use crate::openbao::setting;
@@ -26,13 +26,9 @@ const LONGEST_PROOF: Duration = Duration::from_mins(10);
 
 /// Restores. A termination before the claim cancels; after it the restore goes on to its end.
 pub(super) async fn restore(task: &Task, args: &Args) -> Report {
-    let mut termination = match termination() {
-        Ok(termination) => termination,
+    let (mut termination, mut ticket) = match begin(task, args).await {
+        Ok(begun) => begun,
         Err(report) => return *report,
-    };
-    let mut ticket = match Ticket::open(task, args).await {
-        Ok(ticket) => ticket,
-        Err(error) => return lost(&error),
     };
     let progress = Arc::new(Progress::default());
     let Some(pinned) = &task.pinned else {
@@ -56,7 +52,7 @@ pub(super) async fn restore(task: &Task, args: &Args) -> Report {
         Ok(prepared) => match ticket.claim(|now| Some(prepared.mark.claimed(now))).await {
             Ok(claimed) => tokio::select! {
                 biased;
-                report = apply(task, prepared, claimed, deadline, &progress) => report,
+                report = apply(task, prepared, claimed.since, deadline, &progress) => report,
                 never = keep_beating(&mut ticket, &progress) => match never {},
             },
             Err(error) => {

@@ -1,6 +1,7 @@
 //! One attempt: from the election to the manifest, under a key of its own.
 
 use super::Work;
+use super::error::BackupError;
 use super::stream::{Limits, copy};
 use crate::dial::Guard;
 use crate::openbao::{Cluster, Leader, OpenBaoError, Purpose, Session, elect};
@@ -56,7 +57,7 @@ impl<'a> Site<'a> {
         let session = self.log_in(&leader).await.map_err(|error| Findings::told(task, &error))?;
         let made = self.transfer(&session, leader).await;
         session.end().await;
-        made
+        made.map_err(|error| Findings::told(task, &error))
     }
 
     async fn log_in(&self, leader: &Leader) -> Result<Session, OpenBaoError> {
@@ -66,25 +67,18 @@ impl<'a> Site<'a> {
         Session::begin(node, login, &self.work.args.mounts, Purpose::Backup).await
     }
 
-    async fn transfer(&self, session: &Session, leader: Leader) -> Result<Made, Findings> {
+    async fn transfer(&self, session: &Session, leader: Leader) -> Result<Made, BackupError> {
         let (task, progress, clock) = (self.work.task, self.work.progress, &self.work.clock);
         let started = clock.now();
         let key = keys::backup_key(&task.key, started, chance(&self.work.args.pod_uid, started));
         let pace = pace(&task.target);
-        let mut draft = Draft::begin(Arc::clone(self.store), &key, pace.concurrency)
-            .await
-            .map_err(|error| Findings::told(task, &error))?;
+        let mut draft = Draft::begin(Arc::clone(self.store), &key, pace.concurrency).await?;
         progress.uploading(draft.upload.clone()).await;
         tracing::info!(key, "the snapshot is asked for");
-        let response = session.download().await.map_err(|error| Findings::told(task, &error))?;
+        let response = session.download().await?;
         let limits = Limits { part: pace.part, stall: STALL };
-        let summary = copy(response.bytes_stream(), &mut draft, limits, progress)
-            .await
-            .map_err(|error| Findings::told(task, &error))?;
-        let object = self
-            .commit(draft, &key, &summary, leader.cluster_id)
-            .await
-            .map_err(|error| Findings::told(task, &error))?;
+        let summary = copy(response.bytes_stream(), &mut draft, limits, progress).await?;
+        let object = self.commit(draft, &key, &summary, leader.cluster_id).await?;
         progress.settled();
         let pinned = Pinned {
             size: summary.object_size,

@@ -42,7 +42,7 @@ impl Lab {
     }
 
     fn clock() -> ServerClock {
-        ServerClock::new(NOW.parse().unwrap(), Moment::now())
+        ServerClock { said: NOW.parse().unwrap(), since: Moment::now() }
     }
 
     fn work(&self) -> Work<'_> {
@@ -220,7 +220,7 @@ async fn a_server_that_stops_giving_is_left() {
     let limits = stream::Limits { part: 8192, stall: Duration::from_millis(300) };
     let bytes = stream.await.unwrap().bytes_stream();
     let error = stream::copy(bytes, &mut draft, limits, &lab.progress).await.unwrap_err();
-    assert!(matches!(error, stream::CopyError::Stalled(_)), "{error}");
+    assert!(matches!(error, error::BackupError::Stalled(_)), "{error}");
     drop(draft);
     settle(&store, &upload, Leave::Nothing).await.unwrap();
     lab.has_nothing("stalled");
