@@ -15,6 +15,7 @@ use crate::cluster::environment;
 use crate::openbao::OpenBao;
 use crate::tools;
 use child::Child;
+use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -160,6 +161,13 @@ impl Cluster {
         self.kubectl_with_env(arguments, input, &[])
     }
 
+    /// Has the node do this to a pod: `kill`, `freeze`, `thaw` or `lose`, each with a suffix of its own if it is done again.
+    #[must_use]
+    pub fn fault(&self, namespace: &str, pod: &str, fault: &str) -> Output {
+        let annotation = format!("{}={fault}", crate::node::FAULT);
+        self.kubectl(&["annotate", "pod", pod, "-n", namespace, "--overwrite", &annotation], None)
+    }
+
     /// The same with more variables.
     #[must_use]
     pub fn kubectl_with_env(
@@ -245,4 +253,11 @@ fn output(command: &mut Command, input: &str) -> std::io::Result<Output> {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// A condition of an object, as kubectl prints it; null without one.
+#[must_use]
+pub fn condition(object: &Value, kind: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
 }

@@ -34,6 +34,8 @@ mod support;
 mod tokens;
 mod volumes;
 
+pub(crate) use fault::ANNOTATION as FAULT;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Namespace and name of the chart's release.
-const RELEASE: &str = "openbao-recovery";
+pub const RELEASE: &str = "openbao-recovery";
 const DEPLOYMENT: &str = "openbao-recovery-operator";
 const SELECTOR: &str = "app.kubernetes.io/component=operator";
 const GONE_WITHIN: Duration = Duration::from_mins(1);
@@ -145,6 +145,15 @@ impl Drop for Operator {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Ends all of the chart's operators with SIGKILL; their Deployment makes new ones.
+///
+/// # Errors
+/// What kubectl could not do.
+pub fn kill_all(cluster: &Cluster) -> anyhow::Result<()> {
+    let all = ["delete", "pods", "-n", RELEASE, "-l", SELECTOR, "--force", "--grace-period=0"];
+    kubectl(cluster, &all).map(drop)
 }
 
 fn kubectl(cluster: &Cluster, arguments: &[&str]) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! Second act: secrets are lost, a restore brings them back, and says how it knows.
 
 use super::Stage;
+use crate::harness::condition;
 use crate::openbao::NAMESPACE;
 use crate::scenario::Scenario;
 use anyhow::{Context, bail, ensure};
@@ -80,9 +81,4 @@ fn line(object: &Value) -> String {
     };
     let message = condition(object, "Ready")["message"].as_str().unwrap_or_default().to_owned();
     format!("{:<11}{message}{progress}", status["phase"].as_str().unwrap_or_default())
-}
-
-fn condition(object: &Value, kind: &str) -> Value {
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default()
 }

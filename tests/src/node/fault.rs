@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 /// The annotation; a new value is a new order.
-const ANNOTATION: &str = "node.local/fault";
+pub(crate) const ANNOTATION: &str = "node.local/fault";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {

@@ -2,12 +2,9 @@
 //! works.
 
 use crate::site::{Site, failed_with};
-use crate::support::kubectl;
+use crate::support::{cluster, kubectl};
 use api::task::{Outcome, TaskKind};
 use tests::stub::{Order, Step};
-
-const RELEASE: &str = "openbao-recovery";
-const OPERATORS: &str = "app.kubernetes.io/component=operator";
 
 /// A backup that has claimed its ticket and has not ended.
 async fn at_work(prefix: &str) -> (Site, String) {
@@ -64,7 +61,7 @@ async fn a_job_that_is_deleted_is_a_failure() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operators_that_are_killed_are_followed_by_others() {
     let (site, _) = at_work("killed-operators").await;
-    kubectl(&["delete", "pods", "-n", RELEASE, "-l", OPERATORS, "--force", "--grace-period=0"]);
+    tests::operator::kill_all(cluster()).unwrap();
     site.rehearsal.conductor().order(TaskKind::Backup, Step::Report, Order::End(Outcome::Failed));
     let backup = site.until("the failure is told", |backup| backup["lastFailureReason"].is_string()).await;
     assert_eq!(backup["consecutiveFailures"], 1);

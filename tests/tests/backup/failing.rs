@@ -48,9 +48,7 @@ async fn each_failure_is_told_and_the_next_backup_works() {
 
     scenario.bao(Method::PUT, "sys/seal", json!({})).await.unwrap();
     fails(&scenario, "sealed", "ServerSealed").await;
-    let annotation = "node.local/fault=kill-after-backup";
-    let killed =
-        cluster().kubectl(&["annotate", "pod", "solo-0", "-n", NAMESPACE, "--overwrite", annotation], None);
+    let killed = cluster().fault(NAMESPACE, "solo-0", "kill-after-backup");
     assert_eq!(killed.code, 0, "{}", killed.stderr);
     let answers = async || scenario.snapshot().await.ok().map(|_| ());
     cluster().eventually("OpenBao is unsealed again", ENDS_WITHIN, answers).await;

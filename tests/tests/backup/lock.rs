@@ -6,16 +6,15 @@ use api::conditions::{ConditionType, Reason};
 use api::task::TaskKind;
 use api::{OpenBaoCluster, Phase};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use tests::operator::RELEASE;
 use tests::rehearsal::{phase, reason};
 use tests::stub::{Conductor, Order, Step};
 
 const TOGETHER: usize = 10;
-const RELEASE: &str = "openbao-recovery";
 
 /// Who held the lock of each cluster of the namespace, one after the other; panics where one took it from another of ours.
 fn holders(namespace: &str) -> BTreeMap<String, Vec<String>> {
@@ -132,14 +131,10 @@ fn leader() -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_stands_still_never_makes_two_holders() {
     let site = Site::begin("stalled").await;
-    let pods = Api::<Pod>::namespaced(cluster().client().await, RELEASE);
-    let fault = async |pod: &str, fault: &str| {
-        let patch = json!({"metadata": {"annotations": {"node.local/fault": fault}}});
-        pods.patch(pod, &PatchParams::default(), &Patch::Merge(&patch)).await.map(|_| ())
-    };
     site.rehearsal.eventually("the CronJob is there", async || site.cron_job().await).await;
     let first = leader();
-    fault(&first, "freeze").await.unwrap();
+    let frozen = cluster().fault(RELEASE, &first, "freeze");
+    assert_eq!(frozen.code, 0, "{}", frozen.stderr);
     for name in ["manual-1", "manual-2", "manual-3"] {
         site.make(name).await;
     }
@@ -147,7 +142,7 @@ async fn a_leader_that_stands_still_never_makes_two_holders() {
     site.rehearsal.eventually("another one leads", follows).await;
     site.asked(Step::Claim, 1).await;
     // It may have been replaced meanwhile: its probes fail.
-    let _ = fault(&first, "thaw").await;
+    let _ = cluster().fault(RELEASE, &first, "thaw");
     site.asked(Step::Report, 3).await;
     let ended = async || {
         let jobs = site.rehearsal.api::<Job>().list(&ListParams::default()).await.unwrap();

@@ -91,10 +91,9 @@ impl Site {
 
     /// What the node does to the pod.
     pub(crate) async fn fault(&self, uid: &str, fault: &str) {
-        let patch = json!({"metadata": {"annotations": {"node.local/fault": fault}}});
         let pod = self.pod(uid).await;
-        let params = PatchParams::default();
-        self.rehearsal.api::<Pod>().patch(&pod, &params, &Patch::Merge(&patch)).await.unwrap();
+        let ordered = cluster().fault(self.rehearsal.namespace(), &pod, fault);
+        assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
     }
 
     /// What Kubernetes does to a pod whose node is gone: its garbage collector says that it failed, and deletes it.

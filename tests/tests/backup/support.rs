@@ -46,9 +46,7 @@ pub(crate) fn status() -> Value {
 
 /// Status and reason of a condition; empty where there is none.
 pub(crate) fn condition(kind: ConditionType) -> (String, String) {
-    let conditions = stored()["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let found =
-        conditions.into_iter().find(|condition| condition["type"] == kind.as_str()).unwrap_or_default();
+    let found = tests::harness::condition(&stored(), kind.as_str());
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
     (text("status"), text("reason"))
 }

@@ -4,8 +4,7 @@ use crate::support::{cluster, installed};
 use api::names;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use serde_json::json;
+use kube::api::{Api, ListParams};
 use tests::line::{Cut, Line, Options, Side};
 
 /// Who dies.
@@ -86,8 +85,8 @@ pub(crate) async fn watch<T>(
 async fn kill_pods(namespace: &str) {
     let pods = Api::<Pod>::namespaced(cluster().client().await, namespace);
     let ours = ListParams::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER));
-    let patch = json!({"metadata": {"annotations": {"node.local/fault": "kill"}}});
     for pod in pods.list(&ours).await.unwrap() {
-        pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+        let ordered = cluster().fault(namespace, &pod.name_any(), "kill");
+        assert_eq!(ordered.code, 0, "{}", ordered.stderr);
     }
 }

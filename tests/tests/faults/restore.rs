@@ -1,15 +1,15 @@
 //! The way of one restore to its verdict.
 
-use crate::site::{KEPT, LOST, Site, eventually, namespace};
+use crate::site::{KEPT, LOST, Site, cluster, eventually, namespace};
 use api::conditions::Reason;
 use api::{OpenBaoCluster, OpenBaoRestore, Phase, names};
 use futures::future::BoxFuture;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::fault_proxy::{Condition, Held, Stopped};
 
 /// How a restore must end.
@@ -84,8 +84,8 @@ impl Restore {
     /// Makes the node do something to its pod.
     pub(crate) async fn fault(&self, fault: &str) {
         let pod = self.pod().await.metadata.name.unwrap();
-        let patch = json!({"metadata": {"annotations": {"node.local/fault": fault}}});
-        self.objects::<Pod>().patch(&pod, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        let ordered = cluster().fault(namespace(), &pod, fault);
+        assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
     }
 
     /// Kills its executor, and waits until the node has said so.

@@ -4,19 +4,11 @@ use crate::support::{cluster, rehearsal};
 use api::Phase;
 use std::time::Duration;
 use tests::harness::sample;
+use tests::operator::kill_all;
 use tests::rehearsal::phase;
 
-const RELEASE: &str = "openbao-recovery";
-const OPERATORS: &str = "app.kubernetes.io/component=operator";
 /// A rehearsal without a kill takes about four seconds.
 const RESTORE: Duration = Duration::from_secs(4);
-
-/// With SIGKILL; their Deployment makes new ones.
-fn kill_operators() {
-    let all = ["delete", "pods", "-n", RELEASE, "-l", OPERATORS, "--force", "--grace-period=0"];
-    let output = cluster().kubectl(&all, None);
-    assert_eq!(output.code, 0, "{}", output.stderr);
-}
 
 /// Bug: two leaders, or none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,7 +19,7 @@ async fn replicas_that_are_killed_are_followed_by_others() {
         let rehearsal = rehearsal("killed").await;
         rehearsal.create(&rehearsal.request("dr")).await.unwrap();
         tokio::time::sleep(after).await;
-        kill_operators();
+        kill_all(cluster()).unwrap();
         let end = rehearsal.end("dr").await;
         end.judge().unwrap();
         assert_eq!(phase(&end.request), Phase::Completed, "killed after {after:?}");

@@ -1,6 +1,6 @@
 //! Everything that can be wrong before anything is touched: Failed, with reason and next step, and the data as they were.
 
-use crate::support::{ENDS_WITHIN, apply, bao, condition, finished, kubectl, lock, solo};
+use crate::support::{ENDS_WITHIN, apply, bao, cluster, condition, finished, lock, solo};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::openbao::{BAO, NAMESPACE};
@@ -114,8 +114,8 @@ async fn what_is_wrong_is_found_before_the_lock_is_taken() {
 
 /// The fault that the node does to a pod of `bao`.
 fn fault(pod: &str, fault: &str) {
-    let annotation = format!("node.local/fault={fault}");
-    kubectl(&["annotate", "pod", pod, "-n", NAMESPACE, "--overwrite", &annotation]);
+    let ordered = cluster().fault(NAMESPACE, pod, fault);
+    assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
 }
 
 /// Hands the cluster back as it was found, to this test and to those that come after it.

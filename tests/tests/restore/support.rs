@@ -64,8 +64,7 @@ pub(crate) async fn finished(name: &str) -> Value {
 
 /// Status and reason of a condition; empty where there is none.
 pub(crate) fn condition(object: &Value, kind: &str) -> (String, String) {
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let found = conditions.into_iter().find(|condition| condition["type"] == kind).unwrap_or_default();
+    let found = tests::harness::condition(object, kind);
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
     (text("status"), text("reason"))
 }
