@@ -1,5 +1,5 @@
-//! A proxy before one OpenBao server. It counts what must happen at most once, the POST of a snapshot, and can stop one
-//! at a point of its way until the test says how it goes on.
+//! A proxy before one OpenBao server. It counts what must happen at most once, the POST of a snapshot, and can stop one,
+//! or a GET, at a point of its way until the test says how it goes on.
 
 mod connection;
 mod head;
@@ -95,6 +95,13 @@ impl FaultProxy {
     #[must_use]
     pub fn stop_at(&self, point: Point) -> Stopped {
         self.order(stop::Where::Post(point))
+    }
+
+    /// Stops the next GET of a snapshot once the client has been given so many bytes of the answer. The server has given
+    /// no more than its kernel keeps beyond that: 4 MiB.
+    #[must_use]
+    pub fn stop_download(&self, after: u64) -> Stopped {
+        self.order(stop::Where::Download(after))
     }
 
     /// Stops the next connection that comes while `condition` holds, before a byte of it is read.

@@ -16,6 +16,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
 use kube::runtime::wait::await_condition;
 use manifests::Material;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +72,17 @@ pub enum ObjectStoreError {
     /// Its CA could not be written.
     #[error("the CA of the object store could not be kept: {0}")]
     Io(#[from] std::io::Error),
+}
+
+/// Files of uploads that are neither completed nor aborted, in the store of the cluster in `folder`.
+///
+/// # Errors
+/// When its data cannot be read.
+pub fn uploads(folder: &Path) -> io::Result<Vec<String>> {
+    let names = std::fs::read_dir(folder.join("object-store/data"))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<Vec<_>>>()?;
+    Ok(names.into_iter().filter(|name| name.starts_with(".upload")).collect())
 }
 
 /// Starts the store. Objects and CA lie in `object-store` of `folder`.

@@ -4,11 +4,12 @@ use super::Shared;
 use super::head::Head;
 use super::road::Road;
 use super::stop::{End, Order, Point, Where};
+use anyhow::Context;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream as ServerStream;
 use tokio_rustls::server::TlsStream as ClientStream;
@@ -17,6 +18,8 @@ type Client = BufReader<ClientStream<TcpStream>>;
 
 /// CRC32 and length at the end of a gzip stream.
 const CHECKSUM: u64 = 8;
+/// Bytes that the kernel takes from a server while nobody reads. Left to itself it takes as many as a whole snapshot has.
+const RECEIVES: u32 = 256 * 1024;
 /// How long a client may take to see the end: closed before, what it still sends would undo the answer.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -33,7 +36,11 @@ pub(super) async fn serve(shared: &Shared, stream: TcpStream) -> anyhow::Result<
         shared.posts.fetch_add(1, Ordering::SeqCst);
         stop = Stop(shared.take_post());
     }
-    match pass(shared, &mut client, &head, &mut stop).await? {
+    let end = match shared.take_download(&head) {
+        Some((order, after)) => give(shared, &mut client, &head, order, after).await?,
+        None => pass(shared, &mut client, &head, &mut stop).await?,
+    };
+    match end {
         End::GoOn | End::Cut => {
             client.shutdown().await?;
             let _ = timeout(SEEN_WITHIN, tokio::io::copy(&mut client, &mut tokio::io::sink())).await;
@@ -61,6 +68,26 @@ impl Shared {
 
     fn take_post(&self) -> Option<Order> {
         self.order().take_if(|order| matches!(order.at, Where::Post(_)))
+    }
+
+    /// The order, and after how many bytes of the answer.
+    fn take_download(&self, head: &Head) -> Option<(Order, u64)> {
+        let mut order = self.order();
+        match *order {
+            Some(Order { at: Where::Download(after), .. }) if head.is_download() => {
+                Some((order.take()?, after))
+            }
+            _ => None,
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<TcpStream> {
+        let (host, port) = &self.server;
+        let address =
+            lookup_host((host.as_str(), *port)).await?.next().context("the server has no address")?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_recv_buffer_size(RECEIVES)?;
+        Ok(socket.connect(address).await?)
     }
 }
 
@@ -93,8 +120,7 @@ async fn pass(shared: &Shared, client: &mut Client, head: &Head, stop: &mut Stop
     if end != End::GoOn {
         return Ok(end);
     }
-    let (host, port) = &shared.server;
-    let server = TcpStream::connect((host.as_str(), *port)).await?;
+    let server = shared.connect().await?;
     let road = Road::of(&server)?;
     let (mut from, mut to) = split(shared.connector.connect(shared.name.clone(), server).await?);
     let mut answer = Vec::new();
@@ -122,6 +148,25 @@ async fn pass(shared: &Shared, client: &mut Client, head: &Head, stop: &mut Stop
             }
             return Ok(end);
         }
+    }
+    Ok(end)
+}
+
+/// Passes the head on, and the answer as it comes; says how the client's side ends.
+async fn give(
+    shared: &Shared,
+    client: &mut Client,
+    head: &Head,
+    order: Order,
+    after: u64,
+) -> anyhow::Result<End> {
+    let mut server = shared.connector.connect(shared.name.clone(), shared.connect().await?).await?;
+    server.write_all(&head.bytes).await?;
+    tokio::io::copy(&mut (&mut server).take(after), client).await?;
+    client.flush().await?;
+    let end = order.hold().await;
+    if end == End::GoOn {
+        tokio::io::copy(&mut server, client).await?;
     }
     Ok(end)
 }

@@ -15,11 +15,12 @@ pub(super) struct Head {
     /// Of the body; chunked ones are not sent by the executor.
     pub(super) length: u64,
     is_post: bool,
+    is_download: bool,
 }
 
 impl Head {
     pub(super) async fn read(client: &mut (impl AsyncBufRead + Unpin)) -> anyhow::Result<Self> {
-        let mut head = Self { bytes: Vec::new(), length: 0, is_post: false };
+        let mut head = Self { bytes: Vec::new(), length: 0, is_post: false, is_download: false };
         loop {
             let mut line = Vec::new();
             client.read_until(b'\n', &mut line).await?;
@@ -36,7 +37,8 @@ impl Head {
     fn line(&mut self, line: &[u8]) -> anyhow::Result<()> {
         let text = std::str::from_utf8(line)?;
         if self.bytes.is_empty() {
-            self.is_post = text.strip_prefix("POST ").is_some_and(|path| path.starts_with(SNAPSHOT));
+            let asks = |method| text.strip_prefix(method).is_some_and(|path| path.starts_with(SNAPSHOT));
+            (self.is_post, self.is_download) = (asks("POST "), asks("GET "));
             self.bytes.extend(line);
             return Ok(());
         }
@@ -55,6 +57,11 @@ impl Head {
     pub(super) fn is_snapshot(&self) -> bool {
         self.is_post && self.length >= DRY_RUN
     }
+
+    /// Whether a whole snapshot is asked for.
+    pub(super) fn is_download(&self) -> bool {
+        self.is_download
+    }
 }
 
 #[cfg(test)]
@@ -65,14 +72,18 @@ mod tests {
     #[tokio::test]
     async fn only_a_whole_snapshot_is_one() {
         for (request, is) in [
-            ("POST /v1/sys/storage/raft/snapshot HTTP/1.1\r\nContent-Length: 30000\r\n\r\n", true),
-            ("POST /v1/sys/storage/raft/snapshot-force HTTP/1.1\r\ncontent-length: 30000\r\n\r\n", true),
-            ("POST /v1/sys/storage/raft/snapshot HTTP/1.1\r\ncontent-length: 4096\r\n\r\n", false),
-            ("POST /v1/app/treasure HTTP/1.1\r\ncontent-length: 30000\r\n\r\n", false),
-            ("GET /v1/sys/storage/raft/snapshot HTTP/1.1\r\n\r\n", false),
+            ("POST /v1/sys/storage/raft/snapshot HTTP/1.1\r\nContent-Length: 30000\r\n\r\n", [true, false]),
+            (
+                "POST /v1/sys/storage/raft/snapshot-force HTTP/1.1\r\ncontent-length: 30000\r\n\r\n",
+                [true, false],
+            ),
+            ("POST /v1/sys/storage/raft/snapshot HTTP/1.1\r\ncontent-length: 4096\r\n\r\n", [false, false]),
+            ("POST /v1/app/treasure HTTP/1.1\r\ncontent-length: 30000\r\n\r\n", [false, false]),
+            ("GET /v1/sys/storage/raft/snapshot HTTP/1.1\r\n\r\n", [false, true]),
+            ("GET /v1/sys/health HTTP/1.1\r\n\r\n", [false, false]),
         ] {
             let head = Head::read(&mut request.as_bytes()).await.unwrap();
-            assert_eq!(head.is_snapshot(), is, "{request}");
+            assert_eq!([head.is_snapshot(), head.is_download()], is, "{request}");
             assert!(head.bytes.ends_with(b"\r\nconnection: close\r\n\r\n"), "{request}");
         }
     }

@@ -41,6 +41,8 @@ pub(super) enum End {
 pub(super) enum Where {
     Connection(Condition),
     Post(Point),
+    /// The client has so many bytes of the answer with the snapshot.
+    Download(u64),
 }
 
 /// What is to be stopped, and whom to tell.

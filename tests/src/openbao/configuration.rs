@@ -14,10 +14,37 @@ pub(super) struct Configuration<'a> {
     pub(super) joins: &'a [String],
     /// Folder with `ca.crt`, `tls.crt` and `tls.key`.
     pub(super) tls: &'a str,
-    /// Name of the key of the static seal, and its file; a Shamir seal has none.
-    pub(super) seal: Option<(&'a str, &'a str)>,
+    /// None is a Shamir seal.
+    pub(super) seal: Option<Sealed<'a>>,
     /// How long the end of a request is waited for.
     pub(super) read_timeout: &'a str,
+}
+
+/// What seals a server by itself.
+pub(super) enum Sealed<'a> {
+    /// A key of this name in a file.
+    Static { id: &'a str, file: &'a str },
+    /// The key [`TRANSIT_KEY`] of another OpenBao.
+    Transit { address: &'a str, token: &'a str, authority: &'a str },
+}
+
+/// Name of the key that seals.
+pub(super) const TRANSIT_KEY: &str = "unseal";
+
+impl Sealed<'_> {
+    fn render(&self) -> String {
+        match self {
+            Self::Static { id, file } => {
+                format!(
+                    "seal \"static\" {{\n  current_key_id = \"{id}\"\n  current_key = \"file://{file}\"\n}}\n"
+                )
+            }
+            Self::Transit { address, token, authority } => format!(
+                "seal \"transit\" {{\n  address = \"{address}\"\n  token = \"{token}\"\n  tls_ca_cert = \"{authority}\"\n  \
+                 key_name = \"{TRANSIT_KEY}\"\n  mount_path = \"transit/\"\n}}\n"
+            ),
+        }
+    }
 }
 
 impl Configuration<'_> {
@@ -29,11 +56,7 @@ impl Configuration<'_> {
             )
         };
         let joins: String = joins.iter().map(join).collect();
-        let seal = seal.map_or_else(String::new, |(id, file)| {
-            format!(
-                "seal \"static\" {{\n  current_key_id = \"{id}\"\n  current_key = \"file://{file}\"\n}}\n"
-            )
-        });
+        let seal = seal.as_ref().map(Sealed::render).unwrap_or_default();
         format!(
             r#"storage "raft" {{
   path = "{data}"

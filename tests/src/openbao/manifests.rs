@@ -1,6 +1,6 @@
 //! The Kubernetes objects of an OpenBao cluster.
 
-use super::configuration::Configuration;
+use super::configuration::{Configuration, Sealed};
 use super::{IMAGE, NAMESPACE, PORT, Servers};
 use certs::issue::Pair;
 use serde_json::{Value, json};
@@ -82,7 +82,7 @@ fn configuration(servers: &Servers) -> String {
         urls: [&url(PORT), &url(8201)],
         joins: &joins,
         tls: "/tls",
-        seal: Some(("local", "/seal/key")),
+        seal: Some(Sealed::Static { id: "local", file: "/seal/key" }),
         read_timeout: "15m",
     }
     .render()

@@ -6,14 +6,18 @@ mod node;
 pub use node::Node;
 
 use super::client::{self, Nodes};
+use super::configuration::TRANSIT_KEY;
 use super::{OpenBao, OpenBaoError};
 use crate::control_plane::secrets::{token, write_private};
 use crate::control_plane::{ChanceError, LIFETIME};
 use crate::harness::{Cluster, free_ports};
+use crate::scenario::Scenario;
 use crate::tools;
 use anyhow::Context;
 use certs::issue;
 use jiff::Timestamp;
+use reqwest::Method;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// What unseals servers.
@@ -28,6 +32,15 @@ pub enum Seal {
         /// 32 octets.
         key: String,
     },
+    /// A key of another OpenBao, which has to answer for it.
+    Transit {
+        /// Its URL.
+        address: String,
+        /// Of somebody who may use the key.
+        token: String,
+        /// PEM file of its CA.
+        authority: PathBuf,
+    },
 }
 
 impl Seal {
@@ -37,6 +50,17 @@ impl Seal {
     /// Without random numbers.
     pub fn fresh(id: &'static str) -> Result<Self, ChanceError> {
         Ok(Self::Static { id, key: token()? })
+    }
+
+    /// A key that this OpenBao makes and keeps.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn kept_by(provider: &Scenario<'_>) -> anyhow::Result<Self> {
+        provider.bao(Method::POST, "sys/mounts/transit", json!({"type": "transit"})).await?;
+        provider.bao(Method::POST, &format!("transit/keys/{TRANSIT_KEY}"), json!({})).await?;
+        let OpenBao { address, root_token: token, authority, .. } = provider.openbao.clone();
+        Ok(Self::Transit { address, token, authority })
     }
 }
 

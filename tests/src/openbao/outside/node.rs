@@ -3,7 +3,7 @@
 use super::{Seal, Settings};
 use crate::control_plane::process::{Process, Program};
 use crate::openbao::OpenBao;
-use crate::openbao::configuration::Configuration;
+use crate::openbao::configuration::{Configuration, Sealed};
 use anyhow::Context;
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,12 @@ impl Kind<'_> {
             tls: &self.folder.display().to_string(),
             seal: match &self.settings.seal {
                 Seal::Shamir => None,
-                Seal::Static { id, .. } => Some((id, &seal_key)),
+                Seal::Static { id, .. } => Some(Sealed::Static { id, file: &seal_key }),
+                Seal::Transit { address, token, authority } => Some(Sealed::Transit {
+                    address,
+                    token,
+                    authority: authority.to_str().unwrap_or_default(),
+                }),
             },
             read_timeout: self.settings.read_timeout,
         };
