@@ -297,6 +297,26 @@ async fn whatever_the_store_does_an_object_with_a_manifest_is_whole() {
     }
 }
 
+/// Bug: a store that says nothing any more holds the backup, and the locks of the server, for ever. It takes the minute
+/// that the store is given.
+#[tokio::test]
+async fn a_store_that_stalls_is_left_and_the_next_attempt_is_whole() {
+    let snapshot = large_snapshot();
+    let meets = async |method: Method, of: &'static str| {
+        let lab = Lab::new().await;
+        lab.gives(vec![Gives::whole(snapshot.clone())]);
+        lab.store.faults.add(method, of, Deed::Hangs, 1);
+        let made = lab.make().await.unwrap_or_else(|report| panic!("{of}: {:?}", report.problems));
+        assert!(lab.store.faults.are_over(), "{of} did not hang");
+        lab.is_whole(&made, &snapshot);
+    };
+    tokio::join!(
+        meets(Method::PUT, "partNumber=2"),
+        meets(Method::POST, "uploadId"),
+        meets(Method::PUT, ".json")
+    );
+}
+
 #[tokio::test]
 async fn a_store_that_fails_for_good_is_told_and_keeps_nothing() {
     let (part, complete, snapshot) = ("partNumber=2", "uploadId", large_snapshot());
