@@ -63,7 +63,7 @@ pub(super) async fn look(
         // A Job of that name that was made anew is another one.
         seen.run.job = seen.run.job.filter(|job| job.uid == work.uid);
         seen.upload = lease.as_ref().and_then(upload);
-        seen.restoring = restoring(client, namespace, name).await?;
+        seen.restoring = restoring(client, &seen).await?;
         ticket = lease;
     }
     Ok(Some(Look { seen, cron_job, jobs: jobs.items, ticket }))
@@ -79,13 +79,13 @@ fn is_concerned(cluster: &OpenBaoCluster) -> bool {
         || holder.is_some_and(|holder| holder.operation == api::Operation::Backup)
 }
 
-/// Keys that restores of the cluster name which have not ended.
-async fn restoring(client: &Client, namespace: &str, cluster: &str) -> Result<Vec<String>, RestoreError> {
-    let restores = Api::<OpenBaoRestore>::namespaced(client.clone(), namespace);
-    let all = restores.list(&ListParams::default()).await?;
+/// Keys of its own that restores name which have not ended: those of this cluster, and of any other that is given its data.
+async fn restoring(client: &Client, seen: &Observed) -> Result<Vec<String>, RestoreError> {
+    let Some(folder) = seen.folder() else { return Ok(Vec::new()) };
+    let all = Api::<OpenBaoRestore>::all(client.clone()).list(&ListParams::default()).await?;
     let goes_on = |restore: &OpenBaoRestore| {
         let phase = restore.status.as_ref().map_or(Phase::Pending, |status| status.phase);
-        restore.spec.cluster == cluster && !phase.is_terminal()
+        restore.spec.source.key.starts_with(&folder) && !phase.is_terminal()
     };
     Ok(all.items.into_iter().filter(goes_on).map(|restore| restore.spec.source.key).collect())
 }

@@ -4,7 +4,7 @@ use crate::site::{Site, failed_with};
 use crate::support::{cluster, kubectl};
 use api::conditions::{ConditionType, Reason};
 use api::task::TaskKind;
-use api::{OpenBaoCluster, Phase};
+use api::{OpenBaoCluster, Phase, names};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -99,6 +99,24 @@ async fn a_backup_and_a_restore_wait_for_each_other() {
     site.asked(Step::Report, 2).await;
     site.until("both are made", |backup| backup["lastBackupName"].is_string()).await;
     assert_eq!(holders(site.rehearsal.namespace())["c"].len(), 3);
+}
+
+/// Bug: retention deletes the backup that a rehearsal in another namespace is just being given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_another_cluster_restores_is_protected() {
+    let (site, other) = (Site::begin("source").await, Site::begin("rehearses").await);
+    let key = format!("{}/{}/c/last-week.snap", site.rehearsal.conductor().key(), site.rehearsal.namespace());
+    let mut request = other.rehearsal.request("rehearsal");
+    request["spec"]["source"]["key"] = json!(key);
+    site.rehearsal.conductor().hold(TaskKind::Check, Step::Report);
+    other.rehearsal.create(&request).await.unwrap();
+    site.rehearsal.conductor().hold(TaskKind::Backup, Step::Report);
+    site.make("manual-1").await;
+    site.asked(Step::Report, 1).await;
+    let job = site.rehearsal.api::<Job>().get("manual-1").await.unwrap();
+    let annotations = job.spec.unwrap().template.metadata.unwrap().annotations.unwrap();
+    let task: Value = serde_json::from_str(&annotations[names::TASK]).unwrap();
+    assert_eq!(task["backup"]["protected"], json!([key]), "{task}");
 }
 
 /// Bug: a restore that may override waits for a backup for a day, or leaves its Job or ticket behind.

@@ -26,7 +26,7 @@ pub struct Observed {
     pub run: Run,
     /// The upload that the ticket of [`Observed::work`] names.
     pub upload: Option<api::task::Upload>,
-    /// Keys that unfinished restores of the cluster name.
+    /// Keys in [`Observed::folder`] that restores name which have not ended, of this cluster or another.
     pub restoring: Vec<String>,
 }
 
@@ -107,6 +107,12 @@ impl Observed {
 
     pub(super) fn spec(&self) -> Option<&BackupSpec> {
         self.cluster.spec.backup.as_ref()
+    }
+
+    /// Where its backups lie: what all their keys begin with.
+    #[must_use]
+    pub fn folder(&self) -> Option<String> {
+        Some(self.spec()?.target.backup_folder(self.namespace(), self.name()))
     }
 
     pub(super) fn status(&self) -> BackupStatus {
