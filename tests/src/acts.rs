@@ -2,6 +2,7 @@
 //! says what must be true of the answer. The first thing that is not true ends the demo.
 
 pub mod admission;
+pub mod backup;
 pub mod restore;
 
 use crate::harness::{Cluster, Output};

@@ -1,4 +1,4 @@
-//! Second act: secrets are lost, a restore brings them back, and says how it knows.
+//! Third act: secrets are lost, a restore brings them back, and says how it knows.
 
 use super::Stage;
 use crate::harness::condition;
@@ -8,28 +8,21 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-const KEY: &str = "clusters/solo/before-the-accident.snap";
 const NAME: &str = "after-the-accident";
 /// Two Jobs, and the 5.5 s that OpenBao takes to come back with restored data.
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(200);
 
-/// Plays the act on the OpenBao cluster `solo`.
+/// Plays the act on the OpenBao cluster `solo`, with the backup of this key.
 ///
 /// # Errors
 /// The first thing that was not true.
-pub async fn play(stage: &Stage<'_>) -> anyhow::Result<()> {
-    let scenario = Scenario::prepare(stage.cluster, "solo").await?;
-    stage.say("OpenBao holds a secret, and there is a snapshot of it in the store:");
-    stage.bao(&["write", "app/treasure", "value=irreplaceable"])?;
-    scenario.put(KEY, scenario.snapshot().await?).await?;
-    println!("(GET sys/storage/raft/snapshot, PUT {KEY})");
-
-    stage.say("Then somebody overwrites it:");
+pub async fn play(stage: &Stage<'_>, scenario: &Scenario<'_>, key: &str) -> anyhow::Result<()> {
+    stage.say("Somebody overwrites the secret:");
     stage.bao(&["write", "app/treasure", "value=gone"])?;
 
     stage.say("The restore, with its phases as they happen:");
-    stage.admitted(&scenario.request(NAME, KEY))?;
+    stage.admitted(&scenario.request(NAME, key))?;
     let done = followed(stage).await?;
     stage.kubectl(&["get", "openbaorestores", "-n", NAMESPACE]);
     stage.kubectl(&[

@@ -2,8 +2,9 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use tests::acts::{Stage, admission, restore};
+use tests::acts::{Stage, admission, backup, restore};
 use tests::harness::Cluster;
+use tests::scenario::Scenario;
 
 /// Shows what the product does, on a real API server in a local cluster.
 #[derive(Parser)]
@@ -30,13 +31,20 @@ fn play(demo: &Demo) -> anyhow::Result<()> {
     let stage = Stage::new(&cluster);
     stage.say("First act: a restore is admitted, or refused with the field and the fix.");
     admission::play(&stage)?;
-    stage.say("Second act: lost secrets come back.");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(restore::play(&stage))?;
+    runtime.block_on(backed_up_and_restored(&cluster, &stage))?;
     stage.say("All of it was true.");
     if demo.keep {
         println!("The cluster stays up until Ctrl-C; in another shell: . {}/env", cluster.folder().display());
         cluster.wait();
     }
     Ok(())
+}
+
+async fn backed_up_and_restored(cluster: &Cluster, stage: &Stage<'_>) -> anyhow::Result<()> {
+    let scenario = Scenario::prepare(cluster, "solo").await?;
+    stage.say("Second act: a cluster is backed up.");
+    let key = backup::play(stage, &scenario).await?;
+    stage.say("Third act: lost secrets come back.");
+    restore::play(stage, &scenario, &key).await
 }
