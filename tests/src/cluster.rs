@@ -142,12 +142,7 @@ pub fn prepare(options: Options) -> Result<Prepared, ClusterError> {
     Ok(Prepared { options, folder, tools, programs, report, _lock: lock })
 }
 
-/// Builds all programs of the workspace beside the running one.
-pub fn build_programs() -> Result<(), ClusterError> {
-    Programs::beside_us()?.build()
-}
-
-/// Builds them beside `program`, which a test binary knows as `env!("CARGO_BIN_EXE_cluster")`, and gives the one named.
+/// Builds all programs of the workspace beside `program`, which a test binary knows as `env!("CARGO_BIN_EXE_cluster")`, and gives the one named.
 pub fn built(program: &Path, name: &str) -> Result<PathBuf, ClusterError> {
     let programs = Programs::beside(program);
     programs.build()?;

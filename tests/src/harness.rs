@@ -74,7 +74,7 @@ impl Cluster {
     /// When there is no cluster, with the end of its log.
     #[must_use]
     pub fn shown(program: &Path, name: &str, openbao: &str) -> Self {
-        crate::cluster::build_programs().unwrap_or_else(|error| panic!("{error}"));
+        crate::cluster::built(program, "cluster").unwrap_or_else(|error| panic!("{error}"));
         Self::watched(program, name, openbao, |text| print!("{text}"))
     }
 

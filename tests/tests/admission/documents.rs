@@ -10,6 +10,11 @@ const EXAMPLE: &str = include_str!("../../../deploy/examples/restore.yaml");
 
 const BY_JWT: &str = include_str!("documents/cluster-jwt.yaml");
 const BY_TOKEN: &str = include_str!("documents/cluster-token.yaml");
+/// Our own, of each method of logging in, and of what an upgrader runs.
+const EXAMPLES: [&str; 2] = [
+    include_str!("../../../deploy/examples/backup.yaml"),
+    include_str!("../../../deploy/examples/backup-token.yaml"),
+];
 /// Each is a part of a manifest, and is merged onto a whole one.
 const FRAGMENTS: [&str; 4] = [
     include_str!("documents/fragment-self-init.yaml"),
@@ -39,7 +44,7 @@ async fn a_request_with_a_role_is_admitted_as_written() {
 #[tokio::test]
 async fn backups_are_admitted_as_written_and_with_each_fragment() {
     let _guard = undisturbed().await;
-    for whole in [BY_JWT, BY_TOKEN] {
+    for whole in [BY_JWT, BY_TOKEN].into_iter().chain(EXAMPLES) {
         admitted(whole);
         let mut all: Value = serde_saphyr::from_str(whole).unwrap();
         for fragment in FRAGMENTS {

@@ -31,7 +31,8 @@ async fn goes_on(site: &Site) {
 async fn a_pod_that_is_killed_is_a_failure_and_frees_the_lock() {
     let (site, pod) = at_work("killed-pod").await;
     site.fault(&pod, "kill").await;
-    let backup = site.until("the failure is told", |backup| failed_with(backup, "JobFailed")).await;
+    let backup =
+        site.freed("the failure is told and the lock free", |backup| failed_with(backup, "JobFailed")).await;
     assert_eq!(backup["consecutiveFailures"], 1);
     goes_on(&site).await;
 }
@@ -42,7 +43,9 @@ async fn a_lost_node_is_waited_for_until_its_pod_is_gone() {
     let (site, pod) = at_work("lost-pod").await;
     site.fault(&pod, "lose").await;
     site.collected(&pod).await;
-    let backup = site.until("the failure is told", |backup| backup["lastFailureReason"].is_string()).await;
+    let backup = site
+        .freed("the failure is told and the lock free", |backup| backup["lastFailureReason"].is_string())
+        .await;
     assert_eq!(backup["consecutiveFailures"], 1, "{backup}");
     goes_on(&site).await;
 }
@@ -52,7 +55,8 @@ async fn a_lost_node_is_waited_for_until_its_pod_is_gone() {
 async fn a_job_that_is_deleted_is_a_failure() {
     let (site, _) = at_work("deleted-job").await;
     kubectl(&["delete", "job", "manual-1", "-n", site.rehearsal.namespace()]);
-    let backup = site.until("the failure is told", |backup| failed_with(backup, "JobDeleted")).await;
+    let backup =
+        site.freed("the failure is told and the lock free", |backup| failed_with(backup, "JobDeleted")).await;
     assert_eq!(backup["consecutiveFailures"], 1);
     goes_on(&site).await;
 }
@@ -63,7 +67,9 @@ async fn operators_that_are_killed_are_followed_by_others() {
     let (site, _) = at_work("killed-operators").await;
     tests::operator::kill_all(cluster()).unwrap();
     site.rehearsal.conductor().order(TaskKind::Backup, Step::Report, Order::End(Outcome::Failed));
-    let backup = site.until("the failure is told", |backup| backup["lastFailureReason"].is_string()).await;
+    let backup = site
+        .freed("the failure is told and the lock free", |backup| backup["lastFailureReason"].is_string())
+        .await;
     assert_eq!(backup["consecutiveFailures"], 1);
     goes_on(&site).await;
     assert_eq!(site.jobs().await.len(), 2);

@@ -4,6 +4,7 @@
 mod deaths;
 mod failing;
 mod lock;
+mod logins;
 mod made;
 mod site;
 mod skips;

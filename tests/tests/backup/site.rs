@@ -10,8 +10,11 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tests::rehearsal::{CLUSTER, Rehearsal};
 use tests::stub::{self, Step};
+
+const FREED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The namespace, and the cluster [`CLUSTER`] in it.
 pub(crate) struct Site {
@@ -71,13 +74,24 @@ impl Site {
 
     /// Waits until `status.backup` is as it has to be and the lock is free.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        self.rehearsal
-            .eventually(what, async || {
-                let status = self.status_of(CLUSTER).await;
-                (holds(&status["backup"]) && status["operationLock"].is_null())
-                    .then(|| status["backup"].clone())
-            })
-            .await
+        self.rehearsal.eventually(what, async || self.free(&holds).await).await
+    }
+
+    /// The same within a minute after its pods are gone.
+    pub(crate) async fn freed(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let gone = async || {
+            let pods = self.rehearsal.api::<Pod>().list(&ListParams::default()).await.unwrap();
+            pods.iter().all(is_over).then_some(())
+        };
+        self.rehearsal.eventually("no pod is left that may work", gone).await;
+        cluster().eventually(what, FREED_WITHIN, async || self.free(&holds).await).await
+    }
+
+    /// `status.backup`, if it is as it has to be and the lock is free.
+    async fn free(&self, holds: &impl Fn(&Value) -> bool) -> Option<Value> {
+        let status = self.status_of(CLUSTER).await;
+        let backup = &status["backup"];
+        (holds(backup) && status["operationLock"].is_null()).then(|| backup.clone())
     }
 
     pub(crate) async fn lock(&self) -> Option<OperationLock> {
@@ -129,6 +143,11 @@ impl Site {
     pub(crate) async fn jobs(&self) -> Vec<Job> {
         self.rehearsal.api::<Job>().list(&ListParams::default()).await.unwrap().items
     }
+}
+
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// A failed backup is told of with this reason.

@@ -6,11 +6,13 @@ use crate::rows::all;
 use crate::site::{KEPT, LOST, Site, cluster, eventually, namespace};
 use api::{OpenBaoCluster, names};
 use futures::FutureExt;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tests::fault_proxy::Held;
 use tests::harness::lane;
 use tests::openbao::outside::{Outside, Seal, Settings};
@@ -20,6 +22,8 @@ use tests::scenario::Scenario;
 const BALLAST: usize = 60;
 /// Bytes that the executor has when the snapshot stops: a part and some. The server has not given the rest.
 const AFTER: u64 = 12 << 20;
+
+const GIVEN_UP_AFTER: Duration = Duration::from_mins(5);
 
 /// A site that is backed up by hand, and has enough to give that it can be stopped in the middle.
 struct Source {
@@ -191,6 +195,38 @@ async fn a_snapshot_that_is_disturbed_is_a_whole_backup_or_none() {
     ];
     all(rows, 3).await;
     assert_eq!(uploads(), Vec::<String>::new(), "uploads are left in the store");
+}
+
+/// Bug: a pod that Kubernetes cannot start holds the lock until somebody looks, or is given up without its reason. It takes
+/// the 5 min that such a pod is given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_never_starts_is_given_up_with_its_reason() {
+    let clusters: Api<OpenBaoCluster> = Api::namespaced(cluster().client().await, namespace());
+    let target = json!({
+        "endpoint": "https://s3.storage.svc:9000", "bucket": "backups", "usePathStyle": true,
+        "credentialsSecretRef": {"name": "none"},
+    });
+    let backup =
+        json!({"executorImage": "nowhere/executor:1", "tokenSecretRef": {"name": "none"}, "target": target});
+    let object = json!({
+        "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
+        "metadata": {"name": "never-starts", "annotations": {names::TRIGGER_BACKUP: "now"}},
+        "spec": {"replicas": 1, "backup": backup},
+    });
+    let object = serde_json::from_value(object).unwrap();
+    clusters.create(&PostParams::default(), &object).await.unwrap();
+    let status = async || json!(clusters.get("never-starts").await.unwrap().status.unwrap_or_default());
+    let locked = async || status().await["operationLock"]["acquiredAt"].as_str()?.parse::<Timestamp>().ok();
+    let since = eventually("it has the lock", locked).await;
+    let is_over = async || status().await["operationLock"].is_null().then_some(());
+    let within = GIVEN_UP_AFTER + Duration::from_mins(2);
+    cluster().eventually("it is given up, and the lock free", within, is_over).await;
+    let held = Timestamp::now().duration_since(since);
+    assert!(held.unsigned_abs() >= GIVEN_UP_AFTER, "it was given up after {held:#}");
+    let backup = status().await["backup"].clone();
+    let told = backup["lastFailureReason"].as_str().unwrap();
+    assert!(told.starts_with("PodNotStarted") && told.contains("ImagePull"), "{told}");
+    assert_eq!(backup["consecutiveFailures"], 1, "{backup}");
 }
 
 fn uploads() -> Vec<String> {
