@@ -102,16 +102,23 @@ impl Bench {
     async fn round(&self, number: usize) -> Round {
         let curl = self.read_by("cat >/dev/null").unwrap();
         let backup = self.back_up(number).await;
+        self.forget(&self.namespace);
         let others = OTHERS.map(|(program, command)| {
             let is_there = Command::new(program).arg("--version").output().is_ok();
-            is_there.then(|| self.read_by(command).unwrap())
+            is_there.then(|| {
+                let took = self.read_by(command).unwrap();
+                self.forget("others");
+                took
+            })
         });
-        // Five rounds of four GiB would fill the disk.
-        let bucket = self.cluster.folder().join("object-store/data/backups");
-        for folder in [self.namespace.as_str(), "others"] {
-            let _ = std::fs::remove_dir_all(bucket.join(folder));
-        }
         Round { curl, backup, others }
+    }
+
+    /// Removes what was uploaded: all rounds together would fill the disk, and each upload is to find the store as the
+    /// others did.
+    fn forget(&self, folder: &str) {
+        std::fs::remove_dir_all(self.cluster.folder().join("object-store/data/backups").join(folder))
+            .unwrap();
     }
 
     /// Reads the snapshot with curl into this command; none if either failed.
