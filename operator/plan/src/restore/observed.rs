@@ -3,12 +3,15 @@
 use super::{Outcome, Stage};
 use crate::lock;
 use api::cluster::RestoreRecord;
-use api::conditions::Reason;
+use api::conditions::{Condition, Reason};
 use api::lock::Holder;
 use api::task::{self, Marker, Pinned, Report};
 use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// Phase and condition of a cluster whose servers are being upgraded.
+const UPGRADING: &str = "Upgrading";
 
 /// A request and all that concerns it.
 #[derive(Clone, Debug, PartialEq)]
@@ -334,9 +337,43 @@ impl Observed {
     }
 }
 
-/// An absent condition is unknown, which is not upgrading.
+/// Whether the operator of the servers says so, in its phase or its condition. Where it says neither, nothing is known, which
+/// is not upgrading.
 pub(crate) fn is_upgrading(cluster: &OpenBaoCluster) -> bool {
     cluster.status.as_ref().is_some_and(|status| {
-        status.conditions.iter().any(|condition| condition.type_ == "Upgrading" && condition.status == "True")
+        let says = |condition: &Condition| condition.type_ == UPGRADING && condition.status == "True";
+        status.phase.as_deref() == Some(UPGRADING) || status.conditions.iter().any(says)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Bug: a cluster is backed up or restored in the middle of an upgrade, or waits for one that nobody spoke of.
+    #[test]
+    fn an_upgrade_is_what_phase_or_condition_says() {
+        let condition = |status: &str| {
+            json!({"conditions": [{
+                "type": UPGRADING, "status": status, "reason": "r", "message": "",
+                "lastTransitionTime": "2026-03-20T03:00:00Z",
+            }]})
+        };
+        for (status, expected) in [
+            (json!(null), false),
+            (json!({}), false),
+            (json!({"phase": "Running"}), false),
+            (condition("False"), false),
+            (condition("Unknown"), false),
+            (condition("True"), true),
+            (json!({"phase": "Upgrading"}), true),
+        ] {
+            let cluster = json!({
+                "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster", "metadata": {"name": "c"},
+                "spec": {"replicas": 1}, "status": status,
+            });
+            assert_eq!(is_upgrading(&serde_json::from_value(cluster).unwrap()), expected, "{status}");
+        }
+    }
 }
