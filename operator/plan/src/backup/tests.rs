@@ -208,6 +208,9 @@ fn one_snapshot_is_taken_before_each_upgrade() {
     world.after(1000);
     assert_eq!(world.rests(), None);
     assert_eq!(world.told("BackupMade").len(), 1);
+    world.seen.cluster.spec.upgrade = None;
+    world.rests();
+    assert_eq!(world.condition(ConditionType::PreUpgradeSnapshotReady), (String::new(), String::new()));
 }
 
 /// Bug: a limit that somebody loosens or tightens is not noticed, or is noticed for ever.
