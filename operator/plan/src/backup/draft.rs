@@ -180,15 +180,10 @@ impl<'a> Draft<'a> {
         self.tell("BackupSkipped", true, format!("The backup of {slot} was skipped: {why}"));
     }
 
-    /// Whether anybody ever said something of backups of this cluster.
-    fn is_concerned(&self) -> bool {
-        self.seen.spec().is_some() || self.before != Written::default()
-    }
-
     pub(super) fn plan(self, step: Option<Step>, waiting: Option<Waiting>) -> Plan {
         let status = Written { backup: self.backup.clone(), conditions: self.conditions.clone() };
-        let differs = status != self.before && self.is_concerned();
-        Plan { status: differs.then_some(status), step, waiting, told: self.told }
+        let status = (status != self.before).then_some(status);
+        Plan { status, step, waiting, told: self.told }
     }
 }
 

@@ -40,6 +40,45 @@ fn a_scheduled_backup_goes_its_way_and_is_told_to_the_last_field() {
     assert_eq!(world.lock(), None);
 }
 
+/// Bug: something goes out of the store without a word.
+#[test]
+fn what_retention_deleted_is_told_and_nothing_else() {
+    let mut world = World::new();
+    for (name, leftovers, keys) in [("manual-1", 0, vec![]), ("manual-2", 1, vec!["n/c/x.snap".to_owned()])] {
+        world.makes(name);
+        world.runs();
+        world.after(30);
+        let mut report = world::good();
+        report.backup.as_mut().unwrap().pruned = Pruned { leftovers, keys, ..Pruned::default() };
+        world.ends(report);
+        world.rests();
+    }
+    let told = world.told("BackupMade");
+    assert!(!told[0].message.contains("Retention"), "{}", told[0].message);
+    let text = "Retention deleted 0 backups and 1 leftovers: n/c/x.snap.";
+    assert!(told[1].message.contains(text), "{}", told[1].message);
+}
+
+/// Bug: Jobs are made by a schedule that is suspended, or that another controller follows; or none by one that is not.
+#[test]
+fn the_cron_job_makes_jobs_only_by_a_schedule_that_goes() {
+    for (schedule, suspend, foreign, expected) in [
+        (Some("0 3 * * *"), false, false, ("0 3 * * *", false)),
+        (Some("0 3 * * *"), true, false, ("0 3 * * *", true)),
+        (Some("0 3 * * *"), false, true, ("0 3 * * *", true)),
+        (None, false, false, ("@yearly", true)),
+    ] {
+        let mut world = World::new();
+        let spec = world.seen.cluster.spec.backup.as_mut().unwrap();
+        (spec.schedule, spec.suspend) = (schedule.map(str::to_owned), suspend);
+        if foreign {
+            world.is_foreign();
+        }
+        let cron_job = objects::cron_job(&world.seen, world.now).unwrap().spec.unwrap();
+        assert_eq!((cron_job.schedule.as_str(), cron_job.suspend), (expected.0, Some(expected.1)));
+    }
+}
+
 /// Bug: a failure is counted twice when the operator is restarted between two writes, or not at all.
 #[test]
 fn each_failure_is_counted_once_and_says_what_to_do() {
