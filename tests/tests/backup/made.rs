@@ -47,7 +47,8 @@ async fn each_way_makes_a_backup_that_brings_its_time_back() {
     ]);
 
     scenario.write("two").await.unwrap();
-    kubectl(&["annotate", "openbaocluster", "solo", "-n", NAMESPACE, "openbao.org/trigger-backup=monday"]);
+    let annotation = "openbao.org/trigger-backup=monday";
+    kubectl(&["annotate", "openbaocluster", "solo", "-n", NAMESPACE, "--overwrite", annotation]);
     let two = backed_up(Some(&one)).await;
     assert_eq!(status()["lastTrigger"], "monday");
 
