@@ -1,5 +1,6 @@
 //! A world that does what the plan says, and what the plan makes of whatever happens in it.
 
+mod rare;
 mod world;
 
 use super::*;
