@@ -64,6 +64,11 @@ pub fn decide(
         let remark = Some(format!("Nothing was deleted, since the listing looks wrong: {oddity}."));
         return Decision { remark, ..Decision::default() };
     }
+    if order.protected.iter().any(|protected| protected.ends_with('/')) {
+        let remark =
+            "Nothing was deleted, since restores that have not ended name more backups than can be listed.";
+        return Decision { remark: Some(remark.to_owned()), ..Decision::default() };
+    }
     let is_protected = |key: &str| order.protected.iter().any(|protected| protected == key);
     let leftovers = entries.iter().filter(|entry| is_leftover(entry, now) && !is_protected(entry.key));
     let leftovers = leftovers.map(single).collect();

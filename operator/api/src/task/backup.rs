@@ -20,7 +20,7 @@ pub struct BackupOrder {
     /// Which backups are deleted after a good one; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
-    /// Keys that are never deleted, whatever is to be kept.
+    /// Keys that are never deleted, whatever is to be kept. A folder, with `/` at its end: nothing is deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protected: Vec<String>,
 }

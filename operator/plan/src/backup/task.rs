@@ -26,6 +26,8 @@ pub fn task(seen: &Observed, work: &Work, now: Timestamp) -> Option<Task> {
     let ledger = seen.ledger();
     let mut protected: Vec<String> = seen.restoring.clone();
     protected.extend(seen.status().pre_upgrade.map(|made| made.key));
+    protected.sort();
+    protected.dedup();
     let order = BackupOrder {
         refused: None,
         unfinished: ledger.unfinished,
@@ -64,11 +66,13 @@ fn whole(seen: &Observed, spec: &BackupSpec, ticket: Ticket, order: BackupOrder,
     }
 }
 
-/// What does not fit is left for the next backup; a rule of the bucket's life cycle is there for the rest.
+/// More keys than fit protect the whole folder. Uploads that do not fit are left to a rule of the bucket's life cycle.
 fn fitted(mut task: Task) -> Task {
     while serde_json::to_string(&task).is_ok_and(|text| text.len() > MAX_BYTES) {
         let Some(order) = &mut task.backup else { break };
-        if order.unfinished.pop().is_none() && order.keep.take().is_none() {
+        if order.protected.len() > 1 {
+            order.protected = vec![task.key.clone()];
+        } else if order.unfinished.pop().is_none() {
             break;
         }
     }
@@ -111,3 +115,6 @@ fn is_tighter(now: &Keep, before: &Keep) -> bool {
     let age = |keep: &Keep| keep.max_age_seconds.unwrap_or(i64::MAX);
     count(now) < count(before) || age(now) < age(before)
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,6 +68,9 @@ fn the_newest_and_the_protected_stay_whatever_the_limits_are() {
     assert_eq!(gone(&listed, &order, now).0, [48, 24]);
     order.protected = vec![key(now - SignedDuration::from_hours(48))];
     assert_eq!(gone(&listed, &order, now).0, [24]);
+    order.protected = vec![FOLDER.to_owned()];
+    let (keys, remark) = gone(&listed, &order, now);
+    assert!(keys.is_empty() && remark.is_some_and(|text| text.contains("restores")), "{keys:?}");
     // By another clock one is newer than the one just made.
     let mut newer = backups(now + SignedDuration::from_hours(1), &[0]);
     newer.extend(backups(now, &[0, 24]));
