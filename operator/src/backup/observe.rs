@@ -63,7 +63,10 @@ pub(super) async fn look(
         // A Job of that name that was made anew is another one.
         seen.run.job = seen.run.job.filter(|job| job.uid == work.uid);
         seen.upload = lease.as_ref().and_then(upload);
-        seen.restoring = restoring(client, &seen).await?;
+        // The Task is made once, with what its Job is resumed by.
+        if seen.jobs.iter().any(|job| job.job.uid == work.uid && job.suspended) {
+            seen.restoring = restoring(client, &seen).await?;
+        }
         ticket = lease;
     }
     Ok(Some(Look { seen, cron_job, jobs: jobs.items, ticket }))

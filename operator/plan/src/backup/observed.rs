@@ -26,7 +26,8 @@ pub struct Observed {
     pub run: Run,
     /// The upload that the ticket of [`Observed::work`] names.
     pub upload: Option<api::task::Upload>,
-    /// Keys in [`Observed::folder`] that restores name which have not ended, of this cluster or another.
+    /// Keys in [`Observed::folder`] that restores name which have not ended, of this cluster or another. Read while the Job
+    /// of [`Observed::work`] waits for its Task.
     pub restoring: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! A world that does what the plan says, and what the plan makes of whatever happens in it.
 
 mod rare;
-mod world;
+pub(super) mod world;
 
 use super::*;
 use api::OperationLock;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::restore::Run;
+use crate::backup::tests::world;
 use api::conditions::Reason;
 use api::task::Upload;
 use serde_json::{Value, json};
@@ -17,16 +17,7 @@ fn seen(backup: &Value, spec: &Value) -> Observed {
         let object = cluster.pointer_mut(at).unwrap().as_object_mut().unwrap();
         object.extend(more.as_object().unwrap().clone());
     }
-    Observed {
-        cluster: serde_json::from_value(cluster).unwrap(),
-        installation: super::super::Installation::default(),
-        namespace_terminating: false,
-        cron_job: None,
-        jobs: Vec::new(),
-        run: Run::default(),
-        upload: None,
-        restoring: Vec::new(),
-    }
+    world::seen(serde_json::from_value(cluster).unwrap())
 }
 
 /// Bug: a backup logs in as somebody else, or not at all.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::restore::{JobSeen, PodsSeen, Run, TicketSeen, fence_holder};
 use api::BackupStatus;
+use api::OpenBaoCluster;
 use api::task::Task;
 
 /// Steps that no plan needs for one thing to be done.
@@ -44,6 +45,25 @@ fn empty(outcome: Outcome) -> Report {
     Report::parse(&json!({"v": WIRE_VERSION, "outcome": outcome}).to_string()).unwrap()
 }
 
+/// A cluster for whose backups nothing is there yet.
+pub(in crate::backup) fn seen(cluster: OpenBaoCluster) -> Observed {
+    let installation = Installation {
+        image: "image".to_owned(),
+        audience: "audience".to_owned(),
+        networks: "10.0.0.0/8".to_owned(),
+    };
+    Observed {
+        cluster,
+        installation,
+        namespace_terminating: false,
+        cron_job: None,
+        jobs: Vec::new(),
+        run: Run::default(),
+        upload: None,
+        restoring: Vec::new(),
+    }
+}
+
 impl World {
     pub(super) fn new() -> Self {
         let cluster = serde_json::from_value(json!({
@@ -53,21 +73,7 @@ impl World {
                 "schedule": "0 3 * * *", "jwtAuthRole": "backup", "target": {"bucket": "backups"},
             }},
         }));
-        let installation = Installation {
-            image: "image".to_owned(),
-            audience: "audience".to_owned(),
-            networks: "10.0.0.0/8".to_owned(),
-        };
-        let seen = Observed {
-            cluster: cluster.unwrap(),
-            installation,
-            namespace_terminating: false,
-            cron_job: None,
-            jobs: Vec::new(),
-            run: Run::default(),
-            upload: None,
-            restoring: Vec::new(),
-        };
+        let seen = seen(cluster.unwrap());
         let now = at("2026-03-20T02:59:59Z");
         Self { seen, now, log: Vec::new(), refused: Vec::new(), told: Vec::new(), read: 0, made: 0 }
     }
