@@ -7,7 +7,6 @@
 use api::{OpenBaoCluster, names};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use procfs::process::{Process, all_processes};
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -18,8 +17,6 @@ use tests::scenario::Scenario;
 
 /// 1 GiB of them.
 const VALUES: usize = 1534;
-/// OpenBao takes at most 1 MiB with raft.
-const VALUE: usize = 700_000;
 const RUNS: usize = 5;
 const MIB: u64 = 1 << 20;
 /// At the defaults.
@@ -80,11 +77,7 @@ impl Bench {
         let namespace = cluster.namespace(NAME);
         let backup = {
             let scenario = Scenario::of(&cluster, &namespace, NAME, outside.openbao.clone()).await.unwrap();
-            let value = json!({"value": "x".repeat(VALUE)});
-            for number in 0..VALUES {
-                let path = format!("app/bulk/{number}");
-                scenario.bao(Method::POST, &path, value.clone()).await.unwrap();
-            }
+            scenario.fill(VALUES).await.unwrap();
             let authority = std::fs::read_to_string(&outside.openbao.authority).unwrap();
             scenario.secret("servers", &json!({"ca.crt": authority})).unwrap();
             scenario.backup()
@@ -100,13 +93,13 @@ impl Bench {
     }
 
     async fn round(&self, number: usize) -> Round {
-        let curl = self.read_by("cat >/dev/null").unwrap();
+        let curl = self.read_by("cat >/dev/null");
         let backup = self.back_up(number).await;
         self.forget(&self.namespace);
         let others = OTHERS.map(|(program, command)| {
             let is_there = Command::new(program).arg("--version").output().is_ok();
             is_there.then(|| {
-                let took = self.read_by(command).unwrap();
+                let took = self.read_by(command);
                 self.forget("others");
                 took
             })
@@ -121,8 +114,8 @@ impl Bench {
             .unwrap();
     }
 
-    /// Reads the snapshot with curl into this command; none if either failed.
-    fn read_by(&self, command: &str) -> Option<Duration> {
+    /// Reads the snapshot with curl into this command.
+    fn read_by(&self, command: &str) -> Duration {
         let openbao = &self.outside.openbao;
         let script = format!(
             "set -o pipefail; curl --silent --show-error --fail --cacert \"$BAO_CACERT\" \
@@ -139,7 +132,8 @@ impl Bench {
         shell.env("RCLONE_CONFIG_BENCH_ENV_AUTH", "true");
         shell.env("RCLONE_CONFIG_BENCH_ENDPOINT", self.cluster.variable("S3_ENDPOINT"));
         let begun = Instant::now();
-        shell.status().unwrap().success().then(|| begun.elapsed())
+        assert!(shell.status().unwrap().success(), "curl | {command}");
+        begun.elapsed()
     }
 
     async fn back_up(&self, number: usize) -> Taken {

@@ -6,8 +6,13 @@ pub mod backup;
 pub mod restore;
 
 use crate::harness::{Cluster, Output};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Two Jobs, and the 5.5 s that OpenBao takes to come back with restored data.
+const ENDS_WITHIN: Duration = Duration::from_mins(3);
+const POLL: Duration = Duration::from_millis(200);
 
 /// A cluster, and somebody who types commands for an audience.
 pub struct Stage<'a> {
@@ -45,6 +50,22 @@ impl<'a> Stage<'a> {
         let output = shown(self.cluster.bao(arguments));
         ensure!(output.code == 0, "bao failed");
         Ok(output)
+    }
+
+    /// Asks until there is an answer, or no more can come of it.
+    async fn within<T>(
+        &self,
+        what: &str,
+        mut question: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let start = Instant::now();
+        while start.elapsed() < ENDS_WITHIN {
+            if let Some(answer) = question().await? {
+                return Ok(answer);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        bail!("not within {ENDS_WITHIN:?}: {what}")
     }
 
     /// Applies a manifest that must be refused with all of `words` in the answer.

@@ -31,6 +31,9 @@ const GRANTS: [(&str, &str, &str, &str); 2] = [
 /// Role of a restore in OpenBao.
 const ROLE_NAME: &str = "openbao-operator-restore";
 
+/// Bytes of a value that makes a cluster large. OpenBao takes at most 1 MiB with raft.
+pub const VALUE: usize = 700_000;
+
 /// An election takes seconds.
 const LEADS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -156,6 +159,18 @@ impl<'a> Scenario<'a> {
     /// When OpenBao refuses.
     pub async fn write(&self, value: &str) -> anyhow::Result<()> {
         self.bao(Method::POST, "app/treasure", json!({"value": value})).await.map(|_| ())
+    }
+
+    /// Writes so many values of [`VALUE`] bytes.
+    ///
+    /// # Errors
+    /// When OpenBao refuses.
+    pub async fn fill(&self, values: usize) -> anyhow::Result<()> {
+        let value = json!({"value": "x".repeat(VALUE)});
+        for number in 0..values {
+            self.bao(Method::POST, &format!("app/bulk/{number}"), value.clone()).await?;
+        }
+        Ok(())
     }
 
     /// Reads it back, from the leader: a standby may be behind the last write.

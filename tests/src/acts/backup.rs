@@ -4,15 +4,11 @@ use super::Stage;
 use crate::harness::condition;
 use crate::openbao::NAMESPACE;
 use crate::scenario::Scenario;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 const CLUSTER: &str = "solo";
 const JOB: &str = "before-the-accident";
-/// One Job, which an idle machine ends in 5 s.
-const ENDS_WITHIN: Duration = Duration::from_mins(3);
-const POLL: Duration = Duration::from_millis(200);
 
 /// Plays the act on the OpenBao cluster `solo`; gives the key of the backup.
 ///
@@ -30,11 +26,11 @@ pub async fn play(stage: &Stage<'_>, scenario: &Scenario<'_>) -> anyhow::Result<
         let output = stage.cluster.kubectl(&["get", "cronjob", "solo-backup", "-n", NAMESPACE], None);
         Ok((output.code == 0).then_some(()))
     };
-    within("its CronJob is there", made).await?;
+    stage.within("its CronJob is there", made).await?;
     let arguments = ["create", "job", JOB, "--from=cronjob/solo-backup", "-n", NAMESPACE];
     ensure!(stage.kubectl(&arguments).code == 0, "no Job was made");
 
-    let told = within("the backup is made", async || made_or_failed(&stored(stage)?)).await?;
+    let told = stage.within("the backup is made", async || made_or_failed(&stored(stage)?)).await?;
     stage.kubectl(&["get", "openbaocluster", CLUSTER, "-n", NAMESPACE]);
     let healthy = condition(&told, "BackupHealthy");
     println!("\n{}", healthy["message"].as_str().unwrap_or_default());
@@ -57,18 +53,4 @@ fn made_or_failed(cluster: &Value) -> anyhow::Result<Option<Value>> {
     ensure!(failed.is_none(), "the backup failed: {}", failed.unwrap_or_default());
     let over = status["backup"]["lastBackupName"].is_string() && status["operationLock"].is_null();
     Ok(over.then(|| cluster.clone()))
-}
-
-async fn within<T>(
-    what: &str,
-    mut question: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
-) -> anyhow::Result<T> {
-    let start = Instant::now();
-    while start.elapsed() < ENDS_WITHIN {
-        if let Some(answer) = question().await? {
-            return Ok(answer);
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    bail!("not within {ENDS_WITHIN:?}: {what}")
 }

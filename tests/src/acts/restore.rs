@@ -4,14 +4,11 @@ use super::Stage;
 use crate::harness::condition;
 use crate::openbao::NAMESPACE;
 use crate::scenario::Scenario;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const NAME: &str = "after-the-accident";
-/// Two Jobs, and the 5.5 s that OpenBao takes to come back with restored data.
-const ENDS_WITHIN: Duration = Duration::from_mins(3);
-const POLL: Duration = Duration::from_millis(200);
 
 /// Plays the act on the OpenBao cluster `solo`, with the backup of this key.
 ///
@@ -48,9 +45,8 @@ pub async fn play(stage: &Stage<'_>, scenario: &Scenario<'_>, key: &str) -> anyh
 
 /// Prints each change of the request until it is finished.
 async fn followed(stage: &Stage<'_>) -> anyhow::Result<Value> {
-    let start = Instant::now();
-    let mut shown = String::new();
-    while start.elapsed() < ENDS_WITHIN {
+    let (start, mut shown) = (Instant::now(), String::new());
+    let finished = async || {
         let output = stage.cluster.kubectl(&["get", "obr", NAME, "-n", NAMESPACE, "-o", "json"], None);
         let object: Value = serde_json::from_str(&output.stdout).context("the request as JSON")?;
         let line = line(&object);
@@ -58,12 +54,10 @@ async fn followed(stage: &Stage<'_>) -> anyhow::Result<Value> {
             println!("{:6.1} s  {line}", start.elapsed().as_secs_f32());
             shown = line;
         }
-        if condition(&object, "Finished")["status"] == "True" {
-            return Ok(object);
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    bail!("the restore did not end within {ENDS_WITHIN:?}; last: {shown}")
+        Ok((condition(&object, "Finished")["status"] == "True").then_some(object))
+    };
+    let ended = stage.within("the restore ends", finished).await;
+    ended.with_context(|| format!("last: {shown}"))
 }
 
 fn line(object: &Value) -> String {

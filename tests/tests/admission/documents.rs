@@ -10,7 +10,7 @@ const EXAMPLE: &str = include_str!("../../../deploy/examples/restore.yaml");
 
 const BY_JWT: &str = include_str!("documents/cluster-jwt.yaml");
 const BY_TOKEN: &str = include_str!("documents/cluster-token.yaml");
-/// Our own, of each method of logging in, and of what an upgrader runs.
+/// Our own, of each method of logging in.
 const EXAMPLES: [&str; 2] = [
     include_str!("../../../deploy/examples/backup.yaml"),
     include_str!("../../../deploy/examples/backup-token.yaml"),

@@ -3,13 +3,12 @@
 
 use crate::restore::APPLIED;
 use crate::rows::all;
-use crate::site::{KEPT, LOST, Site, cluster, eventually, namespace};
+use crate::site::{KEPT, LOST, Site, cluster, eventually, namespace, order, pod_of};
 use api::{OpenBaoCluster, names};
 use futures::FutureExt;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -34,7 +33,7 @@ struct Source {
 impl Source {
     async fn start(client: &Client, settings: &Settings) -> Self {
         let site = Site::start(client, settings).await;
-        site.fill(BALLAST).await;
+        site.scenario.fill(BALLAST).await.unwrap();
         site.scenario.write(KEPT).await.unwrap();
         let clusters = Api::namespaced(client.clone(), namespace());
         let source = Self { site, clusters };
@@ -172,11 +171,7 @@ async fn executor_killed(client: &Client) {
     assert!(!uploads().is_empty(), "nothing is on its way");
     let holder = source.status().await["operationLock"]["holder"].as_str().unwrap().to_owned();
     let job = holder.split('/').nth(2).unwrap();
-    let of_job = ListParams::default().labels(&format!("job-name={job}"));
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace());
-    let pod = pods.list(&of_job).await.unwrap().items[0].metadata.name.clone().unwrap();
-    let ordered = cluster().fault(namespace(), &pod, "kill");
-    assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
+    order(&pod_of(client, job).await, "kill");
     source.failed("JobFailed").await;
     drop(held);
     source.next_is_good().await;

@@ -4,7 +4,7 @@
 use crate::bomb::bomb;
 use crate::restore::{APPLIED, Verdict, condition};
 use crate::rows::all;
-use crate::site::{KEPT, LOST, Site, VALUE, cluster, namespace};
+use crate::site::{KEPT, LOST, Site, cluster, namespace};
 use api::Phase;
 use api::conditions::Reason;
 use futures::FutureExt;
@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::harness::{lane, sample};
 use tests::openbao::outside::{Outside, Seal, Settings};
-use tests::scenario::Scenario;
+use tests::scenario::{Scenario, VALUE};
 
 /// Another cluster, whose side of a restore fits the site that its snapshots are meant for.
 struct Source {
@@ -177,7 +177,7 @@ const VALUES: usize = 300;
 async fn large(client: &kube::Client) {
     let site = Site::start(client, &Settings::one("large", Seal::fresh("local").unwrap())).await;
     let values = sample(VALUES, VALUES).count;
-    site.fill(values).await;
+    site.scenario.fill(values).await.unwrap();
     let key = site.lose().await;
     let done = site.restore("large", &key, &unforced()).await.judge(&site, &APPLIED).await;
     let bytes = done.status.unwrap().snapshot_size.unwrap();

@@ -150,7 +150,7 @@ async fn is_judged_rightly(client: &kube::Client, case: &Case) {
     let settings = Settings { replicas: 3, ..Settings::one(case.name, Seal::fresh("local").unwrap()) };
     let mut site = Site::start(client, &settings).await;
     site.outside.wait_for_voters().await.unwrap();
-    site.fill(case.ballast()).await;
+    site.scenario.fill(case.ballast()).await.unwrap();
     let key = site.lose().await;
     let leader = site.outside.leader().await.unwrap();
     let stopped = site.proxies[leader].stop_at(case.point);

@@ -1,12 +1,12 @@
 //! The way of one restore to its verdict.
 
-use crate::site::{KEPT, LOST, Site, cluster, eventually, namespace};
+use crate::site::{KEPT, LOST, Site, eventually, namespace, order, pod_of};
 use api::conditions::Reason;
 use api::{OpenBaoCluster, OpenBaoRestore, Phase, names};
 use futures::future::BoxFuture;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, PostParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde_json::Value;
@@ -83,9 +83,7 @@ impl Restore {
 
     /// Makes the node do something to its pod.
     pub(crate) async fn fault(&self, fault: &str) {
-        let pod = self.pod().await.metadata.name.unwrap();
-        let ordered = cluster().fault(namespace(), &pod, fault);
-        assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
+        order(&self.pod().await, fault);
     }
 
     /// Kills its executor, and waits until the node has said so.
@@ -125,13 +123,7 @@ impl Restore {
     }
 
     async fn pod(&self) -> Pod {
-        let job = names::restore_job(&self.name);
-        let found = self
-            .objects::<Pod>()
-            .list(&ListParams::default().labels(&format!("job-name={job}")))
-            .await
-            .unwrap();
-        found.items[0].clone()
+        pod_of(&self.client, &names::restore_job(&self.name)).await
     }
 
     /// Waits until the request is finished and has been cleaned up after.

@@ -2,9 +2,9 @@
 
 use crate::restore::Restore;
 use api::OpenBaoCluster;
-use kube::Client;
-use kube::api::{Api, PostParams};
-use reqwest::Method;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, PostParams};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,9 +20,6 @@ const ENDS_WITHIN: Duration = Duration::from_mins(4);
 pub(crate) const KEPT: &str = "kept";
 /// What was written after it, and stays where nothing is applied.
 pub(crate) const LOST: &str = "lost";
-
-/// OpenBao takes at most 1 MiB with raft.
-pub(crate) const VALUE: usize = 700_000;
 
 static NAMESPACE: OnceLock<String> = OnceLock::new();
 
@@ -77,14 +74,6 @@ impl Site {
         clusters.create(&PostParams::default(), &object).await.unwrap();
     }
 
-    /// Writes so many values of [`VALUE`] bytes.
-    pub(crate) async fn fill(&self, values: usize) {
-        let value = json!({"value": "x".repeat(VALUE)});
-        for number in 0..values {
-            self.scenario.bao(Method::POST, &format!("app/bulk/{number}"), value.clone()).await.unwrap();
-        }
-    }
-
     /// Puts a snapshot with [`KEPT`] into the store, and overwrites the value; gives the snapshot's key.
     pub(crate) async fn lose(&self) -> String {
         let key = format!("clusters/{}/kept.snap", self.name);
@@ -114,6 +103,20 @@ impl Site {
         let address = &self.outside.nodes[leader].openbao.address;
         eventually("an answer of the leader", async || self.scenario.read_from(address).await.ok()).await
     }
+}
+
+/// The pod of a Job.
+pub(crate) async fn pod_of(client: &Client, job: &str) -> Pod {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace());
+    let found = pods.list(&ListParams::default().labels(&format!("job-name={job}"))).await.unwrap();
+    found.items[0].clone()
+}
+
+/// Has the node do something to a pod.
+pub(crate) fn order(pod: &Pod, fault: &str) {
+    let pod = pod.name_any();
+    let ordered = cluster().fault(namespace(), &pod, fault);
+    assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
 }
 
 pub(crate) async fn eventually<T>(what: &str, question: impl AsyncFnMut() -> Option<T>) -> T {
