@@ -92,6 +92,16 @@ pub enum ClusterError {
         /// What it printed, unless that went to the terminal.
         output: String,
     },
+    /// A Service got no pod.
+    #[error(
+        "no pod was ready behind {url} within {within:?}; the logs of pods are in node/logs of the cluster's folder"
+    )]
+    NotServed {
+        /// Of the Service.
+        url: String,
+        /// How long it had.
+        within: Duration,
+    },
     /// The node ended.
     #[error("the node ended: {0}")]
     Node(String),

@@ -162,8 +162,17 @@ impl Cluster {
     }
 
     /// Has the node do this to a pod: `kill`, `freeze`, `thaw` or `lose`, each with a suffix of its own if it is done again.
+    ///
+    /// # Panics
+    /// When there is no such pod.
+    pub fn fault(&self, namespace: &str, pod: &str, fault: &str) {
+        let ordered = self.try_fault(namespace, pod, fault);
+        assert_eq!(ordered.code, 0, "{fault} of {pod}: {}", ordered.stderr);
+    }
+
+    /// The same to a pod that may be gone.
     #[must_use]
-    pub fn fault(&self, namespace: &str, pod: &str, fault: &str) -> Output {
+    pub fn try_fault(&self, namespace: &str, pod: &str, fault: &str) -> Output {
         let annotation = format!("{}={fault}", crate::node::FAULT);
         self.kubectl(&["annotate", "pod", pod, "-n", namespace, "--overwrite", &annotation], None)
     }

@@ -8,6 +8,13 @@ use crate::openbao::{self, OpenBao, Servers};
 use clap::ValueEnum;
 use futures::future::try_join_all;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+/// The node asks pods every second whether they are ready, and a slow machine takes more than one answer.
+const SERVED_WITHIN: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(100);
 
 /// Which `OpenBao` clusters run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,6 +71,8 @@ impl Site<'_> {
         };
         let (openbao, store, ()) = tokio::try_join!(openbao, object_store, chart)?;
         openbao::register(&self.client, servers).await.map_err(kube_error("the OpenBaoCluster objects"))?;
+        let addresses = openbao.iter().map(|openbao| &openbao.address).chain([&store.address]);
+        try_join_all(addresses.map(|address| served(address))).await?;
 
         let path = self.write_environment(openbao.first(), &store)?;
         super::report::say(&format!(
@@ -103,4 +112,16 @@ impl Site<'_> {
         write_private(&path, &rendered).map_err(io_error(&path))?;
         Ok(path)
     }
+}
+
+/// Waits until the Service at this URL has a pod: a server that answers by itself is ready for the node some moments later.
+async fn served(url: &str) -> Result<(), ClusterError> {
+    let address = url.trim_start_matches("https://");
+    let accepted = async {
+        while TcpStream::connect(address).await.is_err() {
+            sleep(POLL).await;
+        }
+    };
+    let not_served = |_| ClusterError::NotServed { url: url.to_owned(), within: SERVED_WITHIN };
+    timeout(SERVED_WITHIN, accepted).await.map_err(not_served)
 }

@@ -132,6 +132,8 @@ fn container() -> Value {
         "readinessProbe": {
             "httpGet": {"path": "/v1/sys/health?standbyok=true", "port": PORT, "scheme": "HTTPS"},
             "periodSeconds": 1,
+            // Two busy cores make an answer late, and a late one is no reason to have no server.
+            "timeoutSeconds": 5,
         },
         "volumeMounts": [
             {"name": "config", "mountPath": "/config", "readOnly": true},

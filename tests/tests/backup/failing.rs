@@ -48,8 +48,7 @@ async fn each_failure_is_told_and_the_next_backup_works() {
 
     scenario.bao(Method::PUT, "sys/seal", json!({})).await.unwrap();
     fails(&scenario, "sealed", "ServerSealed").await;
-    let killed = cluster().fault(NAMESPACE, "solo-0", "kill-after-backup");
-    assert_eq!(killed.code, 0, "{}", killed.stderr);
+    cluster().fault(NAMESPACE, "solo-0", "kill-after-backup");
     let answers = async || scenario.snapshot().await.ok().map(|_| ());
     cluster().eventually("OpenBao is unsealed again", ENDS_WITHIN, answers).await;
 

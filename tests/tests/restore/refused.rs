@@ -112,12 +112,6 @@ async fn what_is_wrong_is_found_before_the_lock_is_taken() {
     }
 }
 
-/// The fault that the node does to a pod of `bao`.
-fn fault(pod: &str, fault: &str) {
-    let ordered = cluster().fault(NAMESPACE, pod, fault);
-    assert_eq!(ordered.code, 0, "{pod}: {}", ordered.stderr);
-}
-
 /// Hands the cluster back as it was found, to this test and to those that come after it.
 async fn healthy(scenario: &Scenario<'_>) -> String {
     let client = scenario.cluster.client().await;
@@ -147,13 +141,13 @@ async fn a_sealed_server_and_a_missing_leader_are_found_before_the_lock_is_taken
 
     scenario.bao(Method::PUT, "sys/seal", json!({})).await.unwrap();
     is_refused_by_servers(&scenario, "sealed", &["ServerSealed"]).await;
-    fault("bao-0", "kill-sealed");
+    cluster().fault(NAMESPACE, "bao-0", "kill-sealed");
     assert_eq!(healthy(&scenario).await, "untouched by servers");
 
-    fault("bao-1", "freeze");
-    fault("bao-2", "freeze");
+    cluster().fault(NAMESPACE, "bao-1", "freeze");
+    cluster().fault(NAMESPACE, "bao-2", "freeze");
     is_refused_by_servers(&scenario, "no-leader", &["NoLeader", "ServerUnreachable"]).await;
-    fault("bao-1", "thaw");
-    fault("bao-2", "thaw");
+    cluster().fault(NAMESPACE, "bao-1", "thaw");
+    cluster().fault(NAMESPACE, "bao-2", "thaw");
     assert_eq!(healthy(&scenario).await, "untouched by servers");
 }
