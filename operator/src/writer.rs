@@ -4,6 +4,8 @@ use crate::lease::Leadership;
 use crate::restore::RestoreError;
 use api::names;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -96,12 +98,11 @@ impl Writer<'_> {
         }
     }
 
-    /// By server-side apply: what others have added stays.
-    pub(crate) async fn apply<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
+    /// By server-side apply: what others have added stays. Gives the object as it is now.
+    pub(crate) async fn apply<K: Namespaced>(&self, object: &K) -> Result<K, RestoreError> {
         self.leadership.assured()?;
         let name = object.meta().name.clone().unwrap_or_default();
-        self.api::<K>().patch(&name, &applying(), &Patch::Apply(object)).await?;
-        Ok(())
+        Ok(self.api::<K>().patch(&name, &applying(), &Patch::Apply(object)).await?)
     }
 
     pub(crate) async fn create<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
@@ -110,10 +111,33 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(crate) async fn create_if_absent<K: Namespaced>(&self, object: &K) -> Result<(), RestoreError> {
+    /// A `ServiceAccount` of ours, or one that somebody else made and that stays theirs: where the API server asks who
+    /// sets an owner for the right to delete, nobody of ours has it.
+    pub(crate) async fn apply_account(&self, mut account: ServiceAccount) -> Result<(), RestoreError> {
+        let name = account.metadata.name.as_deref().unwrap_or_default();
+        let there = self.api::<ServiceAccount>().get_opt(name).await?;
+        let owners = |account: &ServiceAccount| {
+            let owners = account.metadata.owner_references.iter().flatten();
+            owners.map(|owner| owner.uid.clone()).collect::<Vec<_>>()
+        };
+        if there.is_some_and(|there| owners(&account).iter().any(|own| !owners(&there).contains(own))) {
+            account.metadata.owner_references = None;
+        }
+        self.apply(&account).await.map(drop)
+    }
+
+    /// The right to one ticket. The binding comes last: it says that both are there, and it may be made only once the
+    /// Role exists.
+    pub(crate) async fn grant(&self, role: &Role, binding: &RoleBinding) -> Result<(), RestoreError> {
+        let role_is_new = self.is_new(role).await?;
+        // Where both were there, somebody else made them, and trying again at once changes nothing.
+        if self.is_new(binding).await? || role_is_new { Ok(()) } else { Err(RestoreError::Raced) }
+    }
+
+    async fn is_new<K: Namespaced>(&self, object: &K) -> Result<bool, RestoreError> {
         match self.create(object).await {
-            Err(RestoreError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(()),
-            other => other,
+            Err(RestoreError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(false),
+            other => other.map(|()| true),
         }
     }
 
@@ -128,15 +152,6 @@ impl Writer<'_> {
         self.leadership.assured()?;
         self.api::<K>().delete(name, &how.preconditions(only)).await?;
         Ok(())
-    }
-
-    /// What is gone already is as it should be.
-    pub(crate) async fn remove<K: Namespaced>(&self, name: &str) -> Result<(), RestoreError> {
-        self.leadership.assured()?;
-        match self.api::<K>().delete(name, &DeleteParams::background()).await {
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            other => other.map(|_| ()).map_err(RestoreError::from),
-        }
     }
 
     pub(crate) fn api<K: Namespaced>(&self) -> Api<K> {

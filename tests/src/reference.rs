@@ -2,6 +2,7 @@
 
 use api::OpenBaoCluster;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ pub const UPGRADE: &str = "openbaocluster/upgrade";
 /// The merge patch with which it takes the lock: it names no version, so it lands on whatever is there.
 #[must_use]
 pub fn lock(operation: &str, holder: &str) -> Value {
-    let now = Timestamp::now().to_string();
+    let now = Time(Timestamp::now());
     json!({"status": {"operationLock": {
         "operation": operation, "holder": holder, "message": "backup job backup-c-20260320-030000",
         "acquiredAt": now, "renewedAt": now,
@@ -39,7 +40,7 @@ pub async fn take_lock(
 /// # Errors
 /// When the API server refuses.
 pub async fn report_backup(clusters: &Api<OpenBaoCluster>, name: &str) -> kube::Result<OpenBaoCluster> {
-    let now = Timestamp::now().to_string();
+    let now = Time(Timestamp::now());
     let object = json!({
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster", "metadata": {"name": name},
         "status": {"backup": {"lastAttemptTime": now, "lastBackupTime": now, "lastBackupName": "b/c/x.snap"}},

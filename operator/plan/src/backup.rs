@@ -18,7 +18,7 @@ mod tests;
 
 pub use draft::{CONDITIONS, Told, Written};
 pub use ledger::{Attempt, Ledger};
-pub use observed::{BackupJob, CronJobSeen, Installation, Observed, Work};
+pub use observed::{BackupJob, Companion, CompanionKind, CronJobSeen, Installation, Observed, Work};
 
 use api::conditions::Reason;
 use api::task::Problem;
@@ -64,10 +64,10 @@ pub enum Step {
     Fence(Reason),
     /// The end of the Job at work, in foreground.
     EndJob,
+    /// Ticket, Role and `RoleBinding` that were made for a backup go.
+    CleanUp(Vec<Companion>),
     /// Compare-and-swap of the operation lock, from ours to free.
     ReleaseLock,
-    /// Ticket, Role and `RoleBinding` go.
-    CleanUp,
 }
 
 /// Why the operator makes a Job.

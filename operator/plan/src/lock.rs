@@ -129,13 +129,11 @@ pub fn is_backup_ours(cluster: &OpenBaoCluster) -> bool {
     entries(cluster, "f:backup").any(|(manager, _)| manager == api::names::MANAGER)
 }
 
-/// Another manager that wrote `status.backup` after we did.
+/// Another manager that wrote `status.backup`. What we have written since says nothing of it: that it is there is the
+/// first that we write.
 fn foreign_backup(cluster: &OpenBaoCluster) -> Option<Foreign> {
-    let ours = entries(cluster, "f:backup").filter(|(manager, _)| *manager == api::names::MANAGER);
-    let ours = ours.map(|(_, at)| at).max();
     let (manager, heard) = others(cluster, "f:backup").max_by_key(|(_, at)| *at)?;
-    let sign = format!("manager {manager:?} of status.backup");
-    (Some(heard) > ours).then_some(Foreign { sign, heard })
+    Some(Foreign { sign: format!("manager {manager:?} of status.backup"), heard })
 }
 
 fn others<'a>(cluster: &'a OpenBaoCluster, field: &'a str) -> impl Iterator<Item = (&'a str, Timestamp)> {
@@ -188,16 +186,10 @@ mod tests {
             ("we alone", json!({}), vec![(ours, "f:backup", 0)], None),
             ("another manager", json!({}), vec![("theirs", "f:backup", 3)], Some(3)),
             (
-                "another, newer than we",
-                json!({}),
-                vec![(ours, "f:backup", 1), ("theirs", "f:backup", 3)],
-                Some(3),
-            ),
-            (
-                "another, older than we",
+                "another, of whom we have written since",
                 json!({}),
                 vec![(ours, "f:backup", 5), ("theirs", "f:backup", 3)],
-                None,
+                Some(3),
             ),
             ("another of another field", json!({}), vec![("theirs", "f:phase", 3)], None),
             (

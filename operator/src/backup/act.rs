@@ -13,7 +13,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Client;
 use kube::api::{DeleteParams, ObjectMeta};
-use plan::backup::{Cause, Ledger, Step, Work, objects, task};
+use plan::backup::{Cause, Companion, CompanionKind, Ledger, Step, Work, objects, task};
 use plan::lock;
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ impl Hand<'_> {
             Step::ReleaseLock => {
                 self.patch_cluster(&lock::swap(&self.look.seen.cluster.metadata, None)).await
             }
-            Step::CleanUp => self.clean_up().await,
+            Step::CleanUp(companions) => self.clean_up(companions).await,
         };
         Acted::of(written)
     }
@@ -56,10 +56,17 @@ impl Hand<'_> {
         self.look.seen.work().ok_or(RestoreError::Raced)
     }
 
+    /// One that is as before was changed back by somebody who does that to each of our writes: trying again at once
+    /// changes nothing.
     async fn apply_cron_job(&self) -> Result<(), RestoreError> {
         let cron_job = objects::cron_job(&self.look.seen, self.now).ok_or(RestoreError::Raced)?;
-        self.writer().apply(&objects::service_account(&self.look.seen)).await?;
-        self.writer().apply(&cron_job).await
+        self.writer().apply_account(objects::service_account(&self.look.seen)).await?;
+        let written = self.writer().apply(&cron_job).await?;
+        let read = self.look.cron_job.as_ref().and_then(|it| it.metadata.resource_version.as_ref());
+        if read.is_some() && read == written.metadata.resource_version.as_ref() {
+            return Err(RestoreError::Raced);
+        }
+        Ok(())
     }
 
     async fn delete_cron_job(&self) -> Result<(), RestoreError> {
@@ -99,11 +106,9 @@ impl Hand<'_> {
         self.writer().merge::<CronJob>(&read.name.unwrap_or_default(), &patch).await
     }
 
-    /// The binding comes last: it says that both are there, and it may be made only once the Role exists.
     async fn grant(&self) -> Result<(), RestoreError> {
         let (seen, work) = (&self.look.seen, self.work()?);
-        self.writer().create_if_absent(&objects::role(seen, &work)).await?;
-        self.writer().create_if_absent(&objects::role_binding(seen, &work)).await
+        self.writer().grant(&objects::role(seen, &work), &objects::role_binding(seen, &work)).await
     }
 
     async fn resume(&self) -> Result<(), RestoreError> {
@@ -144,11 +149,17 @@ impl Hand<'_> {
         self.writer().delete::<Job>(&work.job, &work.uid, DeleteParams::foreground()).await
     }
 
-    async fn clean_up(&self) -> Result<(), RestoreError> {
-        let (work, writer) = (self.work()?, self.writer());
-        writer.remove::<RoleBinding>(&work.job).await?;
-        writer.remove::<Role>(&work.job).await?;
-        writer.remove::<Lease>(&work.job).await
+    async fn clean_up(&self, companions: &[Companion]) -> Result<(), RestoreError> {
+        let (name, writer) = (self.work()?.job, self.writer());
+        for Companion { kind, uid, .. } in companions {
+            let how = DeleteParams::background();
+            match kind {
+                CompanionKind::RoleBinding => writer.delete::<RoleBinding>(&name, uid, how).await?,
+                CompanionKind::Role => writer.delete::<Role>(&name, uid, how).await?,
+                CompanionKind::Ticket => writer.delete::<Lease>(&name, uid, how).await?,
+            }
+        }
+        Ok(())
     }
 
     async fn patch_cluster(&self, patch: &Value) -> Result<(), RestoreError> {

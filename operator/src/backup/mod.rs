@@ -88,16 +88,23 @@ impl Backups {
         let Some(mut look) = look.await? else { return Ok(Action::await_change()) };
         let now = self.clock.now();
         let plan = plan(&look.seen, now);
+        let mut is_new = false;
         if let Some(written) = &plan.status {
             match self.reporting.status(&look.seen.cluster, written, &self.leadership).await? {
-                Some(cluster) => look.seen.cluster = cluster,
+                Some(cluster) => {
+                    // What another manager has written cannot be taken away by leaving it out.
+                    is_new = cluster.metadata.resource_version != look.seen.cluster.metadata.resource_version;
+                    look.seen.cluster = cluster;
+                }
                 None => return Ok(Action::requeue(AT_WORK)),
             }
         }
         self.reporting.strangers(&look.seen).await;
-        let Some(step) = &plan.step else {
+        if is_new || plan.step.is_none() {
             self.reporting.tell(&look.seen.cluster, &plan.told).await;
-            return Ok(if plan.status.is_some() { AGAIN } else { rest(&look, plan.waiting) });
+        }
+        let Some(step) = &plan.step else {
+            return Ok(if is_new { AGAIN } else { rest(&look, plan.waiting) });
         };
         tracing::debug!(namespace, cluster = name, ?step, "the next step");
         let hand = Hand { client: &self.client, leadership: &self.leadership, look: &look, now };
@@ -106,8 +113,7 @@ impl Backups {
             self.reporting.refused(&look.seen.cluster, error).await;
         }
         let acted = acted?;
-        // What is told with a status was written with it.
-        if acted == Acted::Done || plan.status.is_some() {
+        if acted == Acted::Done && !is_new {
             self.reporting.tell(&look.seen.cluster, &plan.told).await;
         }
         Ok(if acted == Acted::Done { AGAIN } else { Action::requeue(AT_WORK) })

@@ -1,6 +1,6 @@
 //! Reads the world for the backups of one cluster. Every read goes to the API server, none to a watch cache.
 
-use crate::restore::{Reader, RestoreError, seen};
+use crate::restore::{Found, Reader, RestoreError, seen};
 use api::conditions::ConditionType;
 use api::{OpenBaoCluster, OpenBaoRestore, Phase, names};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Client;
 use kube::api::{Api, ListParams};
-use plan::backup::{BackupJob, CronJobSeen, Installation, Ledger, Observed};
+use plan::backup::{BackupJob, Companion, CompanionKind, CronJobSeen, Installation, Ledger, Observed};
 use plan::owned::cluster_label;
 use plan::restore::Run;
 
@@ -53,21 +53,24 @@ pub(super) async fn look(
         cron_job: cron_job.as_ref().map(cron_job_seen),
         jobs: jobs.items.iter().map(backup_job).collect(),
         run: Run::default(),
+        companions: Vec::new(),
         upload: None,
         restoring: Vec::new(),
     };
     let mut ticket = None;
     if let Some(work) = seen.work() {
-        let (run, lease) = Reader { client, namespace }.run(&work.job, &work.uid).await?;
-        seen.run = run;
-        // A Job of that name that was made anew is another one.
+        let found = Reader { client, namespace }.run(&work.job, &work.uid).await?;
+        seen.companions = companions(&found);
+        seen.run = found.run;
+        // A Job of that name that was made anew is another one, and its ticket is another's.
         seen.run.job = seen.run.job.filter(|job| job.uid == work.uid);
-        seen.upload = lease.as_ref().and_then(upload);
+        seen.run.ticket = seen.run.ticket.filter(|ticket| ticket.request.as_deref() == Some(&work.uid));
+        ticket = found.ticket.filter(|_| seen.run.ticket.is_some());
+        seen.upload = ticket.as_ref().and_then(upload);
         // The Task is made once, with what its Job is resumed by.
         if seen.jobs.iter().any(|job| job.job.uid == work.uid && job.suspended) {
             seen.restoring = restoring(client, &seen).await?;
         }
-        ticket = lease;
     }
     Ok(Some(Look { seen, cron_job, jobs: jobs.items, ticket }))
 }
@@ -91,6 +94,26 @@ async fn restoring(client: &Client, seen: &Observed) -> Result<Vec<String>, Rest
         restore.spec.source.key.starts_with(&folder) && !phase.is_terminal()
     };
     Ok(all.items.into_iter().filter(goes_on).map(|restore| restore.spec.source.key).collect())
+}
+
+/// In the order in which they go: nobody is left with a right to what is not there any more.
+fn companions(found: &Found) -> Vec<Companion> {
+    let ticket = found.ticket.as_ref().map(|ticket| &ticket.metadata);
+    let all = [
+        (CompanionKind::RoleBinding, found.binding.as_ref()),
+        (CompanionKind::Role, found.role.as_ref()),
+        (CompanionKind::Ticket, ticket),
+    ];
+    let companion = |(kind, metadata): (CompanionKind, Option<&ObjectMeta>)| {
+        let metadata = metadata?;
+        Some(Companion {
+            kind,
+            uid: metadata.uid.clone().unwrap_or_default(),
+            request: annotation(metadata, names::REQUEST_UID).map(str::to_owned),
+            owner: controller(metadata).map(|owner| owner.uid.clone()),
+        })
+    };
+    all.into_iter().filter_map(companion).collect()
 }
 
 fn upload(lease: &Lease) -> Option<api::task::Upload> {
@@ -119,9 +142,7 @@ fn cron_job_seen(cron_job: &CronJob) -> CronJobSeen {
         uid: metadata.uid.clone().unwrap_or_default(),
         owner: controller(metadata).map(|owner| owner.uid.clone()),
         template: annotation(metadata, names::TEMPLATE).map(str::to_owned),
-        suspended: spec.is_some_and(|spec| spec.suspend == Some(true)),
-        schedule: spec.map(|spec| spec.schedule.clone()).unwrap_or_default(),
-        time_zone: spec.and_then(|spec| spec.time_zone.clone()),
+        spec: spec.cloned().unwrap_or_default(),
         last: scheduled.or(metadata.creation_timestamp.as_ref()).map(|time| time.0),
         deleting: metadata.deletion_timestamp.is_some(),
         ledger: annotation(metadata, names::LEDGER).map(Ledger::parse).unwrap_or_default(),
@@ -130,6 +151,7 @@ fn cron_job_seen(cron_job: &CronJob) -> CronJobSeen {
 
 fn backup_job(job: &Job) -> BackupJob {
     let metadata = &job.metadata;
+    let template = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
     let slot = annotation(metadata, names::SLOT).and_then(|slot| slot.parse::<Timestamp>().ok());
     BackupJob {
         name: metadata.name.clone().unwrap_or_default(),
@@ -139,5 +161,6 @@ fn backup_job(job: &Job) -> BackupJob {
         template: annotation(metadata, names::TEMPLATE).map(str::to_owned),
         cause: annotation(metadata, names::CAUSE).map(str::to_owned),
         suspended: job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
+        has_task: template.is_some_and(|template| annotation(template, names::TASK).is_some()),
     }
 }

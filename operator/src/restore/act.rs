@@ -12,8 +12,6 @@ use api::{OpenBaoCluster, OpenBaoRestore, OperationLock};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Client;
 use kube::api::DeleteParams;
 use plan::lock;
@@ -69,14 +67,12 @@ impl Hand<'_> {
         self.patch_request(json!({"finalizers": finalizers})).await
     }
 
-    /// The binding comes last: it says that all three are there, and it may be made only once the Role exists.
     async fn grant(&self, stage: Stage) -> Result<(), RestoreError> {
         let seen = &self.look.seen;
         let cluster = seen.cluster.as_ref().ok_or(RestoreError::Raced)?;
         let account = objects::service_account(&seen.request, cluster);
-        self.writer().apply::<ServiceAccount>(&account).await?;
-        self.writer().create_if_absent::<Role>(&objects::role(seen, stage)).await?;
-        self.writer().create_if_absent::<RoleBinding>(&objects::role_binding(seen, stage)).await
+        self.writer().apply_account(account).await?;
+        self.writer().grant(&objects::role(seen, stage), &objects::role_binding(seen, stage)).await
     }
 
     async fn create_job(&self, stage: Stage) -> Result<(), RestoreError> {

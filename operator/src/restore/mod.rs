@@ -24,7 +24,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt as _};
 use observe::Look;
-pub(crate) use observe::{Reader, seen};
+pub(crate) use observe::{Found, Reader, seen};
 use plan::restore::{Step, Waiting, plan};
 use report::Reporting;
 use rules::address::Networks;

@@ -9,8 +9,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject};
 use kube::{Client, CustomResourceExt};
-use plan::restore::{Observed, Run, proof_number};
-pub(crate) use reader::Reader;
+use plan::restore::{Observed, proof_number};
+pub(crate) use reader::{Found, Reader};
 use rules::address::Networks;
 use rules::{Kind, Subject};
 use serde_json::Value;
@@ -43,11 +43,11 @@ pub(super) async fn look(
     let proof = async {
         match proof_number(&request) {
             Some(n) => reader.run(&names::prove_job(name, n), &uid).await,
-            None => Ok((Run::default(), None)),
+            None => Ok(Found::default()),
         }
     };
     let (check, restore) = (names::check_job(name), names::restore_job(name));
-    let (cluster, home, (check, _), (restore, ticket), (proof, _)) = tokio::try_join!(
+    let (cluster, home, check, restore, proof) = tokio::try_join!(
         async { Ok(clusters.get_opt(&request.spec.cluster).await?) },
         async { Ok::<_, RestoreError>(namespaces.get_opt(namespace).await?) },
         reader.run(&check, &uid),
@@ -61,12 +61,12 @@ pub(super) async fn look(
         namespace_terminating: home.is_none_or(|home| home.metadata.deletion_timestamp.is_some()),
         request,
         cluster,
-        check,
-        restore,
-        proof,
+        check: check.run,
+        restore: restore.run,
+        proof: proof.run,
         rival,
     };
-    Ok(Some(Look { seen, ticket, rival_ticket }))
+    Ok(Some(Look { seen, ticket: restore.ticket, rival_ticket }))
 }
 
 /// What the law has against the request as it was created, and what admission would have filled in.

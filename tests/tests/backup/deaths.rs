@@ -7,7 +7,7 @@ use api::task::{Outcome, TaskKind};
 use tests::stub::{Order, Step};
 
 /// A backup that has claimed its ticket and has not ended.
-async fn at_work(prefix: &str) -> (Site, String) {
+pub(crate) async fn at_work(prefix: &str) -> (Site, String) {
     let site = Site::begin(prefix).await;
     site.rehearsal.conductor().hold(TaskKind::Backup, Step::Report);
     site.make("manual-1").await;
@@ -17,7 +17,7 @@ async fn at_work(prefix: &str) -> (Site, String) {
 }
 
 /// The next backup goes well, and nothing of the first is left.
-async fn goes_on(site: &Site) {
+pub(crate) async fn goes_on(site: &Site) {
     site.rehearsal.conductor().order(TaskKind::Backup, Step::Report, Order::Go);
     site.make("manual-2").await;
     let backup = site.until("the next one is made", |backup| backup["lastBackupName"].is_string()).await;

@@ -1,8 +1,8 @@
 //! The backup that has begun: given what it needs, waited for, written down, and cleaned up after.
 
 use super::draft::{Draft, Verdict};
-use super::ledger::{Attempt, Ledger};
-use super::observed::Observed;
+use super::ledger::Ledger;
+use super::observed::{Observed, Work};
 use super::{Rung, Step, Waiting, task};
 use crate::job::STARTS_WITHIN;
 use api::conditions::Reason;
@@ -24,19 +24,29 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     }
     let is_recorded = seen.status().last_attempt_time.as_ref() == Some(&attempt.at);
     if !is_recorded {
-        match verdict(seen, holds) {
+        match verdict(seen, &work, holds) {
             Some(verdict) => draft.record(&attempt, verdict),
-            None => return goes_on(seen, draft.now),
+            None => return goes_on(seen, &work, holds, draft.now),
         }
     }
-    ends(seen, &attempt, holds, ledger)
+    ends(seen, &work, holds, ledger)
 }
 
 /// How it ended, as soon as that is known.
-fn verdict(seen: &Observed, holds: bool) -> Option<Verdict> {
+fn verdict(seen: &Observed, work: &Work, holds: bool) -> Option<Verdict> {
     let run = &seen.run;
     if let Some(report) = run.report() {
         return Some(of_report(report));
+    }
+    let waits = seen.suspended(&work.uid);
+    if let Some(other) = seen.in_the_way().filter(|_| waits.is_some_and(|job| !job.has_task)) {
+        let message = format!(
+            "{} {} is there and was not made for a backup. Nothing was done, and it was left as it is. Remove it, or \
+             make a backup under another name.",
+            other.kind.kind(),
+            work.job
+        );
+        return Some(Verdict::Bad(Reason::LeftoverExists, message));
     }
     let bad = |reason: Reason, what: &str| {
         let words = run.pods.stuck.as_deref().or(run.job.as_ref().and_then(|job| job.failure.as_deref()));
@@ -69,11 +79,13 @@ fn of_report(report: &Report) -> Verdict {
 }
 
 /// What it needs until it has ended.
-fn goes_on(seen: &Observed, now: Timestamp) -> Rung {
+fn goes_on(seen: &Observed, work: &Work, holds: bool, now: Timestamp) -> Rung {
     let run = &seen.run;
     let Some(job) = run.job.as_ref().filter(|job| !job.deleting) else { return Rung::Wait(Waiting::Pods) };
-    if seen.jobs.iter().any(|one| one.job.uid == job.uid && one.suspended) {
-        return Rung::Act(lacks(seen));
+    if let Some(waiting) = seen.suspended(&job.uid) {
+        // One that somebody suspended in the middle of its work begins no second time, and one without the lock never.
+        let may_begin = holds && !waiting.has_task;
+        return Rung::Act(if may_begin { lacks(seen, work) } else { Step::EndJob });
     }
     match &run.ticket {
         Some(ticket) if ticket.job.as_deref() != Some(&job.uid) => Rung::Act(Step::NameJob),
@@ -86,8 +98,10 @@ fn goes_on(seen: &Observed, now: Timestamp) -> Rung {
 }
 
 /// What it lacks until its Job is at work, in the order in which it is made.
-fn lacks(seen: &Observed) -> Step {
+fn lacks(seen: &Observed, work: &Work) -> Step {
+    let left = seen.left_by_others(&work.uid);
     match &seen.run.ticket {
+        _ if !left.is_empty() => Step::CleanUp(left),
         None if seen.is_ending() => Step::EndJob,
         None => Step::CreateTicket,
         Some(_) if !seen.run.granted => Step::Grant,
@@ -99,15 +113,19 @@ fn lacks(seen: &Observed) -> Step {
 
 /// Whether its pod should have been heard of by now. A Job that waited was made long before it was resumed.
 fn is_late(seen: &Observed, now: Timestamp) -> bool {
-    let made = seen.run.ticket.as_ref().and_then(|ticket| ticket.created);
-    made.is_some_and(|made| now.duration_since(made) >= STARTS_WITHIN)
+    let started = seen.run.job.as_ref().and_then(|job| job.started);
+    started.is_some_and(|started| now.duration_since(started) >= STARTS_WITHIN)
 }
 
-/// Everything that follows once its outcome is in the status: the lock goes last of what others wait for.
-fn ends(seen: &Observed, attempt: &Attempt, holds: bool, ledger: Ledger) -> Rung {
+/// Everything that follows once its outcome is in the status. The lock goes last: with it goes the name of the Job, where
+/// nothing can be remembered.
+fn ends(seen: &Observed, work: &Work, holds: bool, ledger: Ledger) -> Rung {
     let run = &seen.run;
     if let Some(job) = run.job.as_ref().filter(|job| !job.finished && !job.deleting) {
-        let is_over = run.fenced().is_some() || (run.report().is_none() && !job.failing);
+        // The controller of Jobs ends no Job that is suspended.
+        let is_over = run.fenced().is_some()
+            || seen.suspended(&job.uid).is_some()
+            || (run.report().is_none() && !job.failing);
         return if is_over { Rung::Act(Step::EndJob) } else { Rung::Wait(Waiting::Pods) };
     }
     if run.pods.left {
@@ -117,12 +135,12 @@ fn ends(seen: &Observed, attempt: &Attempt, holds: bool, ledger: Ledger) -> Rung
     if seen.can_remember() && remembered != ledger {
         return Rung::Act(Step::Remember(remembered));
     }
+    let made = seen.made_for(&work.uid);
+    if !made.is_empty() {
+        return Rung::Act(Step::CleanUp(made));
+    }
     if holds {
         return Rung::Act(Step::ReleaseLock);
-    }
-    let is_own = |of: &Option<String>| of.as_deref() == Some(attempt.uid.as_str());
-    if run.granted || run.ticket.as_ref().is_some_and(|ticket| is_own(&ticket.request)) {
-        return Rung::Act(Step::CleanUp);
     }
     if seen.can_remember() && ledger.attempt.is_some() {
         return Rung::Act(Step::Remember(Ledger { attempt: None, ..ledger }));

@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::observed::{Observed, trigger as value_of_trigger};
 use super::{Cause, Rung, Step, Waiting, objects};
+use serde_json::{Value, json};
 
 pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
     let Some(spec) = seen.spec() else {
@@ -15,14 +16,27 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
         return Rung::Pass;
     }
     let Some(cron_job) = &seen.cron_job else { return Rung::Act(Step::ApplyCronJob) };
-    if cron_job.deleting || seen.own_cron_job().is_none() {
+    if cron_job.deleting || seen.is_kept_out() {
         return Rung::Wait(Waiting::Leftover);
     }
-    let is_wanted = cron_job.template == objects::digest(seen)
-        && cron_job.schedule == objects::schedule(spec)
-        && cron_job.time_zone == spec.time_zone
-        && cron_job.suspended == objects::is_suspended(seen, spec, draft.now);
+    let wanted = objects::cron_job_spec(seen, spec, draft.now);
+    let is_wanted =
+        cron_job.template == objects::digest(seen) && covers(&json!(cron_job.spec), &json!(wanted));
     if is_wanted { Rung::Pass } else { Rung::Act(Step::ApplyCronJob) }
+}
+
+/// Whether everything that is wanted is there; what the API server and others have added does not matter.
+fn covers(there: &Value, wanted: &Value) -> bool {
+    match (there, wanted) {
+        (Value::Object(there), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| {
+            // A quantity is there in another form than it was written in.
+            key == "resources" || covers(there.get(key).unwrap_or(&Value::Null), wanted)
+        }),
+        (Value::Array(there), Value::Array(wanted)) => {
+            wanted.iter().all(|wanted| there.iter().any(|there| covers(there, wanted)))
+        }
+        _ => there == wanted,
+    }
 }
 
 /// A new value of the annotation makes one Job.

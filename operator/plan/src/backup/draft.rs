@@ -7,6 +7,7 @@ use crate::condition::{self, Truth};
 use api::BackupStatus;
 use api::backup::PreUpgrade;
 use api::conditions::{Condition, ConditionType, Reason};
+use api::names;
 use api::task::{BackupMade, Pinned};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -77,12 +78,25 @@ impl<'a> Draft<'a> {
             return;
         };
         let suspended = objects::is_suspended(self.seen, spec, self.now);
-        let next = times::next(spec, self.seen.own_cron_job(), self.now).filter(|_| !suspended);
-        self.backup.next_scheduled_backup = next.map(Time);
-        let (truth, reason, message) = match (&spec.schedule, spec.suspend, self.seen.foreign(self.now)) {
+        let goes = !suspended && !self.seen.is_kept_out();
+        let foreign = self.seen.foreign(self.now);
+        // What another controller says is left as it is: by that it is known to be there.
+        if foreign.is_none() {
+            let next = times::next(spec, self.seen.own_cron_job(), self.now).filter(|_| goes);
+            self.backup.next_scheduled_backup = next.map(Time);
+        }
+        let (truth, reason, message) = match (&spec.schedule, spec.suspend, foreign) {
             (_, _, Some(foreign)) => {
                 let (reason, message) = foreign.told(self.now);
                 (Truth::False, reason, message)
+            }
+            _ if self.seen.is_kept_out() => {
+                let cron_job = names::backup_cron_job(self.seen.name());
+                let message = format!(
+                    "CronJob {cron_job} is there and was not made for this cluster: no backup is made. Remove it, or give \
+                     it another name."
+                );
+                (Truth::False, Reason::LeftoverExists, message)
             }
             (None, ..) => (
                 Truth::False,

@@ -20,6 +20,8 @@ const BUDGET: SignedDuration = SignedDuration::from_hours(25);
 const HISTORY: i32 = 3;
 /// A schedule for a `CronJob` that makes no Jobs by itself.
 const NEVER: &str = "@yearly";
+/// Its time zone where the cluster names none.
+const UTC: &str = "Etc/UTC";
 /// Kubernetes says so of a Job that was made by hand.
 const INSTANTIATE: &str = "cronjob.kubernetes.io/instantiate";
 
@@ -27,36 +29,40 @@ const INSTANTIATE: &str = "cronjob.kubernetes.io/instantiate";
 #[must_use]
 pub fn cron_job(seen: &Observed, now: Timestamp) -> Option<CronJob> {
     let spec = seen.spec()?;
-    let annotations = BTreeMap::from([(names::TEMPLATE.to_owned(), digest(seen)?)]);
     Some(CronJob {
         metadata: ObjectMeta {
-            annotations: Some(annotations.clone()),
+            annotations: digest(seen).map(annotations),
             ..metadata(seen, names::backup_cron_job(seen.name()))
         },
-        spec: Some(CronJobSpec {
-            schedule: schedule(spec).to_owned(),
-            time_zone: spec.time_zone.clone(),
-            suspend: Some(is_suspended(seen, spec, now)),
-            concurrency_policy: Some("Forbid".to_owned()),
-            starting_deadline_seconds: Some(times::wait(spec, now).as_secs()),
-            successful_jobs_history_limit: Some(HISTORY),
-            failed_jobs_history_limit: Some(HISTORY),
-            job_template: JobTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(owned::labels(seen.name(), "backup")),
-                    annotations: Some(annotations),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(template(seen, spec)),
-            },
-        }),
+        spec: Some(cron_job_spec(seen, spec, now)),
         status: None,
     })
 }
 
-/// The schedule of the `CronJob`, which must have one.
-pub(super) fn schedule(spec: &BackupSpec) -> &str {
-    spec.schedule.as_deref().unwrap_or(NEVER)
+/// What the `CronJob` has to say.
+pub(super) fn cron_job_spec(seen: &Observed, spec: &BackupSpec, now: Timestamp) -> CronJobSpec {
+    CronJobSpec {
+        schedule: spec.schedule.as_deref().unwrap_or(NEVER).to_owned(),
+        // Without one it is that of whatever machine the controller of `CronJob`s runs on.
+        time_zone: Some(spec.time_zone.as_deref().unwrap_or(UTC).to_owned()),
+        suspend: Some(is_suspended(seen, spec, now)),
+        concurrency_policy: Some("Forbid".to_owned()),
+        starting_deadline_seconds: Some(times::wait(spec, now).as_secs()),
+        successful_jobs_history_limit: Some(HISTORY),
+        failed_jobs_history_limit: Some(HISTORY),
+        job_template: JobTemplateSpec {
+            metadata: Some(ObjectMeta {
+                labels: Some(owned::labels(seen.name(), "backup")),
+                annotations: digest(seen).map(annotations),
+                ..ObjectMeta::default()
+            }),
+            spec: Some(template(seen, spec)),
+        },
+    }
+}
+
+fn annotations(digest: String) -> BTreeMap<String, String> {
+    BTreeMap::from([(names::TEMPLATE.to_owned(), digest)])
 }
 
 /// Whether no Job is made by schedule.

@@ -7,6 +7,7 @@ use crate::restore::{JobSeen, Run};
 use api::lock::Holder;
 use api::{BackupSpec, BackupStatus, OpenBaoCluster, Operation, OperationLock, names};
 use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::CronJobSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// A cluster and all that concerns its backups.
@@ -24,6 +25,8 @@ pub struct Observed {
     pub jobs: Vec<BackupJob>,
     /// Job, ticket, rights and pods of [`Observed::work`].
     pub run: Run,
+    /// What there is under the name of [`Observed::work`], for whomever it was made.
+    pub companions: Vec<Companion>,
     /// The upload that the ticket of [`Observed::work`] names.
     pub upload: Option<api::task::Upload>,
     /// Keys in [`Observed::folder`] that restores name which have not ended, of this cluster or another. Read while the Job
@@ -43,7 +46,7 @@ pub struct Installation {
 }
 
 /// The `CronJob` of a cluster's backups.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CronJobSeen {
     /// Its UID.
     pub uid: String,
@@ -51,12 +54,8 @@ pub struct CronJobSeen {
     pub owner: Option<String>,
     /// Digest of what it was applied from.
     pub template: Option<String>,
-    /// Whether it makes no Jobs.
-    pub suspended: bool,
-    /// Its schedule.
-    pub schedule: String,
-    /// Its time zone.
-    pub time_zone: Option<String>,
+    /// What it says now, whoever wrote it.
+    pub spec: CronJobSpec,
     /// When a Job was last made by schedule, or it was made itself.
     pub last: Option<Timestamp>,
     /// Whether it is being deleted.
@@ -82,6 +81,32 @@ pub struct BackupJob {
     pub cause: Option<String>,
     /// Whether it waits to be resumed.
     pub suspended: bool,
+    /// Whether it was resumed before: it has its Task.
+    pub has_task: bool,
+}
+
+/// A ticket, or the right to one, under the name of a Job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// What it is.
+    pub kind: CompanionKind,
+    /// Its UID.
+    pub uid: String,
+    /// UID of the Job that it was made for.
+    pub request: Option<String>,
+    /// UID of the cluster that it belongs to.
+    pub owner: Option<String>,
+}
+
+/// What a backup has beside its Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompanionKind {
+    /// The right to the ticket for the pod.
+    RoleBinding,
+    /// The right to the ticket.
+    Role,
+    /// The ticket, a Lease.
+    Ticket,
 }
 
 /// The backup that holds the lock, or has to be cleaned up after.
@@ -142,6 +167,11 @@ impl Observed {
         self.cron_job.as_ref().filter(|cron_job| cron_job.owner.as_deref() == Some(self.uid()))
     }
 
+    /// Whether a `CronJob` of somebody else has the name of its own.
+    pub(super) fn is_kept_out(&self) -> bool {
+        self.cron_job.is_some() && self.own_cron_job().is_none()
+    }
+
     /// Whether anything can be written to the ledger.
     pub(super) fn can_remember(&self) -> bool {
         self.own_cron_job().is_some_and(|cron_job| !cron_job.deleting)
@@ -181,6 +211,32 @@ impl Observed {
         }
     }
 
+    /// What was made for this Job of the cluster.
+    pub(super) fn made_for(&self, job: &str) -> Vec<Companion> {
+        let is_for = |it: &&Companion| it.request.as_deref() == Some(job);
+        self.companions.iter().filter(|it| self.is_ours(it)).filter(is_for).cloned().collect()
+    }
+
+    /// What an earlier Job of the same name has left.
+    pub(super) fn left_by_others(&self, job: &str) -> Vec<Companion> {
+        let is_for = |it: &&Companion| it.request.as_deref() == Some(job);
+        self.companions.iter().filter(|it| self.is_ours(it) && !is_for(it)).cloned().collect()
+    }
+
+    /// What nobody made for a backup of this cluster, and that is never touched.
+    pub(super) fn in_the_way(&self) -> Option<&Companion> {
+        self.companions.iter().find(|it| !self.is_ours(it))
+    }
+
+    fn is_ours(&self, companion: &Companion) -> bool {
+        companion.request.is_some() && companion.owner.as_deref() == Some(self.uid())
+    }
+
+    /// Whether this Job waits to be resumed, as it was read.
+    pub(super) fn suspended(&self, uid: &str) -> Option<&BackupJob> {
+        self.jobs.iter().find(|job| job.job.uid == uid && job.suspended)
+    }
+
     /// Jobs of the `CronJob`; others are never adopted.
     pub(super) fn own_jobs(&self) -> impl Iterator<Item = &BackupJob> {
         let cron_job = self.own_cron_job().map(|cron_job| cron_job.uid.clone());
@@ -196,6 +252,17 @@ impl Observed {
 
     pub(super) fn annotation(&self, name: &str) -> Option<&str> {
         self.cluster.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+}
+
+impl CompanionKind {
+    /// What Kubernetes calls it.
+    pub(super) const fn kind(self) -> &'static str {
+        match self {
+            Self::RoleBinding => "RoleBinding",
+            Self::Role => "Role",
+            Self::Ticket => "Lease",
+        }
     }
 }
 

@@ -80,6 +80,10 @@ fn given_up(job: &BackupJob, why: Waiting, text: &str, draft: &mut Draft<'_>) ->
 
 /// A scheduled Job is replaced by one from the template of now; one that somebody made is told why it fails.
 fn stale(seen: &Observed, job: &BackupJob, draft: &mut Draft<'_>) -> Rung {
+    // It is made anew as long as it is asked for.
+    if job.upgrade().is_some() {
+        return Rung::Act(job.dropped());
+    }
     let Some(slot) = job.slot.filter(|_| seen.spec().is_some()) else {
         let message = "The Job was made from a template that is no longer the cluster's, since spec.backup or the \
                        operator has changed. Nothing was done. Make a new one from the CronJob.";

@@ -7,8 +7,9 @@ use crate::condition::Truth;
 use api::conditions::{ConditionType, Reason};
 use jiff::SignedDuration;
 
-/// Pause after one that failed.
-const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// Pause from the beginning of one that failed: a pod that does not start is given up after half of it, and others that
+/// wait are let by in the rest.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 const READY: ConditionType = ConditionType::PreUpgradeSnapshotReady;
 
 pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
@@ -52,16 +53,18 @@ fn wanted(seen: &Observed) -> Option<String> {
 fn missing(seen: &Observed, draft: &Draft<'_>, wanted: String) -> Rung {
     let cause = Cause::Upgrade(wanted);
     let name = objects::job_name(seen, &cause);
-    let Some(job) = seen.jobs.iter().find(|job| job.name == name) else {
-        return Rung::Act(Step::CreateJob(cause));
-    };
-    if job.job.finished && !job.job.deleting && has_rested(draft) {
-        return Rung::Act(job.dropped());
+    let job = seen.jobs.iter().find(|job| job.name == name);
+    match job {
+        _ if !has_rested(draft) => Rung::Pass,
+        None => Rung::Act(Step::CreateJob(cause)),
+        Some(job) if job.job.finished && !job.job.deleting => Rung::Act(job.dropped()),
+        Some(_) => Rung::Pass,
     }
-    Rung::Pass
 }
 
+/// After a good one there is nothing to rest from.
 fn has_rested(draft: &Draft<'_>) -> bool {
-    let last = draft.backup.last_attempt_time.as_ref();
+    let failures = draft.backup.consecutive_failures.unwrap_or_default();
+    let last = draft.backup.last_attempt_time.as_ref().filter(|_| failures > 0);
     last.is_none_or(|last| draft.now.duration_since(last.0) >= AGAIN_AFTER)
 }

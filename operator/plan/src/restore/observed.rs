@@ -75,6 +75,8 @@ pub struct JobSeen {
     pub request: Option<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// When it was started, or resumed last.
+    pub started: Option<Timestamp>,
     /// Whether it is Complete or Failed.
     pub finished: bool,
     /// Whether it has failed, though pods of it may still run.

@@ -247,6 +247,7 @@ fn seen_job(job: Job, index: usize, now: Timestamp) -> JobSeen {
     JobSeen {
         uid: job_uid(job.uid),
         request: Some(uid(index)),
+        started: None,
         created: Some(now - age),
         finished: job.finished,
         failing: false,

@@ -9,11 +9,21 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, ObjectMeta};
 use kube::{Client, Resource};
 use plan::restore::{Rival, Run};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+
+/// What there is under the name of a Job.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) run: Run,
+    /// The ticket as it was read.
+    pub(crate) ticket: Option<Lease>,
+    pub(crate) role: Option<ObjectMeta>,
+    pub(crate) binding: Option<ObjectMeta>,
+}
 
 /// Reads what belongs to one namespace.
 pub(crate) struct Reader<'a> {
@@ -22,8 +32,8 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Job, ticket, rights and pods of one name, for the request `uid`; beside it the ticket as it was read.
-    pub(crate) async fn run(&self, name: &str, uid: &str) -> Result<(Run, Option<Lease>), RestoreError> {
+    /// Job, ticket, rights and pods of one name, for the request `uid`.
+    pub(crate) async fn run(&self, name: &str, uid: &str) -> Result<Found, RestoreError> {
         let (jobs, leases) = (self.api::<Job>(), self.api::<Lease>());
         let (roles, bindings) = (self.api::<Role>(), self.api::<RoleBinding>());
         let (job, lease, role, binding, pods) = tokio::try_join!(
@@ -33,12 +43,13 @@ impl Reader<'_> {
             async { Ok(bindings.get_metadata_opt(name).await?) },
             self.pods(name),
         )?;
-        let granted = role.is_some_and(|role| seen::is_of(&role.metadata, uid))
-            && binding.is_some_and(|binding| seen::is_of(&binding.metadata, uid));
+        let (role, binding) = (role.map(|role| role.metadata), binding.map(|binding| binding.metadata));
+        let is_own = |metadata: &Option<ObjectMeta>| metadata.as_ref().is_some_and(|it| seen::is_of(it, uid));
+        let granted = is_own(&role) && is_own(&binding);
         let ticket = lease.as_ref().map(seen::ticket);
         let holder = ticket.as_ref().and_then(|ticket| ticket.holder.as_deref()).unwrap_or_default();
         let run = Run { job: job.as_ref().map(seen::job), pods: seen::pods(&pods, holder), ticket, granted };
-        Ok((run, lease))
+        Ok(Found { run, ticket: lease, role, binding })
     }
 
     /// What is known of another operation of ours that holds the lock.

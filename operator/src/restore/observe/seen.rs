@@ -36,6 +36,7 @@ pub(crate) fn job(job: &Job) -> JobSeen {
         uid: job.metadata.uid.clone().unwrap_or_default(),
         request: request_uid(&job.metadata),
         created: created(&job.metadata),
+        started: status.and_then(|status| status.start_time.as_ref()).map(|time| time.0),
         finished: failed.is_some() || status.is_some_and(|status| condition(status, "Complete").is_some()),
         failing: status.is_some_and(|status| condition(status, "FailureTarget").is_some()),
         failure: failed,

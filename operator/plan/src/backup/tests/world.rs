@@ -59,6 +59,7 @@ pub(in crate::backup) fn seen(cluster: OpenBaoCluster) -> Observed {
         cron_job: None,
         jobs: Vec::new(),
         run: Run::default(),
+        companions: Vec::new(),
         upload: None,
         restoring: Vec::new(),
     }
@@ -151,25 +152,42 @@ impl World {
                 let created = Some(self.now);
                 self.seen.run.ticket =
                     Some(TicketSeen { uid: "t".to_owned(), request, created, ..TicketSeen::default() });
+                self.companion(CompanionKind::Ticket);
             }
-            Step::Grant => self.seen.run.granted = true,
+            Step::Grant => {
+                self.seen.run.granted = true;
+                self.companion(CompanionKind::Role);
+                self.companion(CompanionKind::RoleBinding);
+            }
             Step::Resume => {
-                let uid = work.unwrap().uid;
-                let job = self.seen.jobs.iter_mut().find(|job| job.job.uid == uid).unwrap();
-                job.suspended = false;
+                let now = self.now;
+                let job = self.job_of(&work.unwrap().uid);
+                (job.suspended, job.has_task, job.job.started) = (false, true, Some(now));
+                self.seen.run.job = Some(job.job.clone());
                 self.seen.run.pods.left = true;
             }
             Step::NameJob => self.seen.run.ticket.as_mut().unwrap().job = work.map(|work| work.uid),
             Step::Fence(reason) => {
                 self.seen.run.ticket.as_mut().unwrap().holder = Some(fence_holder(*reason));
             }
-            Step::EndJob => self.seen.run.job.as_mut().unwrap().deleting = true,
+            Step::EndJob => {
+                let job = self.job_of(&work.unwrap().uid);
+                job.job.deleting = true;
+                self.seen.run.job = Some(job.job.clone());
+            }
             Step::ReleaseLock => {
                 assert!(!self.seen.run.pods.left, "a pod still knows the lock");
                 self.is_free();
             }
-            Step::CleanUp => (self.seen.run.ticket, self.seen.run.granted) = (None, false),
+            Step::CleanUp(gone) => {
+                self.seen.companions.retain(|companion| !gone.contains(companion));
+                self.look_at_companions();
+            }
         }
+    }
+
+    fn job_of(&mut self, uid: &str) -> &mut BackupJob {
+        self.seen.jobs.iter_mut().find(|job| job.job.uid == uid).unwrap()
     }
 
     fn apply(&mut self) {
@@ -180,9 +198,7 @@ impl World {
             uid: "cron".to_owned(),
             owner: Some("c-1".to_owned()),
             template: wanted.metadata.annotations.unwrap().remove(api::names::TEMPLATE),
-            suspended: spec.suspend == Some(true),
-            schedule: spec.schedule,
-            time_zone: spec.time_zone,
+            spec,
             last: None,
             deleting: false,
             ledger: before.map(|before| before.ledger).unwrap_or_default(),
@@ -208,6 +224,7 @@ impl World {
             template: annotations.get(api::names::TEMPLATE).cloned(),
             cause: annotations.get(api::names::CAUSE).cloned(),
             suspended: true,
+            has_task: false,
         });
     }
 
@@ -238,12 +255,30 @@ impl World {
     }
 
     /// What is known of Job and ticket of the work of now.
-    fn look_at_run(&mut self) {
+    pub(super) fn look_at_run(&mut self) {
         let Some(work) = self.seen.work() else { return };
         let job = self.seen.jobs.iter().find(|job| job.job.uid == work.uid);
         if self.seen.run.job.as_ref().map(|job| &job.uid) != Some(&work.uid) {
             self.seen.run = Run { job: job.map(|job| job.job.clone()), ..Run::default() };
         }
+        self.look_at_companions();
+    }
+
+    /// What the ticket and the rights of the work of now are.
+    pub(super) fn look_at_companions(&mut self) {
+        let uid = self.seen.work().unwrap().uid;
+        let made = self.seen.made_for(&uid);
+        let has = |kind| made.iter().any(|companion| companion.kind == kind);
+        self.seen.run.granted = has(CompanionKind::Role) && has(CompanionKind::RoleBinding);
+        if !has(CompanionKind::Ticket) {
+            self.seen.run.ticket = None;
+        }
+    }
+
+    /// One that is made for the work of now.
+    fn companion(&mut self, kind: CompanionKind) {
+        let (request, owner) = (self.seen.work().map(|work| work.uid), Some("c-1".to_owned()));
+        self.seen.companions.push(Companion { kind, uid: format!("{kind:?}"), request, owner });
     }
 
     /// The pod leaves this and ends.
@@ -259,7 +294,7 @@ impl World {
 
     fn finish(&mut self) {
         let uid = self.seen.work().unwrap().uid;
-        let job = self.seen.jobs.iter_mut().find(|job| job.job.uid == uid).unwrap();
+        let job = self.job_of(&uid);
         job.job.finished = true;
         self.seen.run.job = Some(job.job.clone());
         self.seen.run.pods = PodsSeen::default();
