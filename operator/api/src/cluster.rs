@@ -55,10 +55,10 @@ pub struct OpenBaoClusterSpec {
     /// TLS of the servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// Hardened or Development; Hardened needs network.egressRules.
+    /// Hardened or Development, for an operator that runs the servers; nothing of ours depends on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// Network of the servers and of our Jobs.
+    /// Network of the servers, for an operator that runs them; our Jobs get no policy of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
     /// How the servers were initialised.

@@ -75,12 +75,14 @@ pub(super) async fn look(
     Ok(Some(Look { seen, cron_job, jobs: jobs.items, ticket }))
 }
 
-/// Whether anybody spoke of backups of this cluster, or one holds its lock.
+/// Whether anybody spoke of backups of this cluster, or wants one before an upgrade, or one holds its lock.
 fn is_concerned(cluster: &OpenBaoCluster) -> bool {
     let status = cluster.status.clone().unwrap_or_default();
     let told = ConditionType::BackupScheduled.as_str();
     let holder = status.operation_lock.as_ref().and_then(api::OperationLock::our_holder);
+    let upgrade = cluster.spec.upgrade.as_ref();
     cluster.spec.backup.is_some()
+        || upgrade.is_some_and(|upgrade| upgrade.pre_upgrade_snapshot == Some(true))
         || status.conditions.iter().any(|condition| condition.type_ == told)
         || holder.is_some_and(|holder| holder.operation == api::Operation::Backup)
 }

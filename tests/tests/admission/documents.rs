@@ -2,6 +2,7 @@
 
 use crate::support::{Upgraded, alone, cluster, undisturbed};
 use serde_json::Value;
+use std::time::Duration;
 use tests::corpus::merge;
 
 const CONCEPT: &str = include_str!("documents/restore-concept.yaml");
@@ -11,10 +12,12 @@ const EXAMPLE: &str = include_str!("../../../deploy/examples/restore.yaml");
 const BY_JWT: &str = include_str!("documents/cluster-jwt.yaml");
 const BY_TOKEN: &str = include_str!("documents/cluster-token.yaml");
 /// Our own, of each method of logging in.
-const EXAMPLES: [&str; 2] = [
+const EXAMPLES: [&str; 3] = [
     include_str!("../../../deploy/examples/backup.yaml"),
     include_str!("../../../deploy/examples/backup-token.yaml"),
+    include_str!("../../../deploy/examples/backup-connection.yaml"),
 ];
+const REQUESTER: &str = include_str!("../../../deploy/examples/restore-requester.yaml");
 /// Each is a part of a manifest, and is merged onto a whole one.
 const FRAGMENTS: [&str; 4] = [
     include_str!("documents/fragment-self-init.yaml"),
@@ -39,6 +42,19 @@ async fn a_request_with_a_role_is_admitted_as_written() {
     for manifest in [CONCEPT, EXAMPLE] {
         assert_eq!(admitted(manifest)["spec"]["jwtAuthRole"], "openbao-operator-restore");
     }
+}
+
+/// Bug: the roles of the example do not give what admission asks for.
+#[tokio::test]
+async fn who_has_the_roles_of_the_example_may_ask_for_a_restore() {
+    let _guard = undisturbed().await;
+    let _ = cluster().kubectl(&["create", "namespace", "security"], None);
+    let asked = || cluster().kubectl(&["create", "--dry-run=server", "--as=jane", "-f", "-"], Some(EXAMPLE));
+    assert_ne!(asked().code, 0);
+    let given = cluster().kubectl(&["apply", "-f", "-"], Some(REQUESTER));
+    assert_eq!(given.code, 0, "{}", given.stderr);
+    let may = async || (asked().code == 0).then_some(());
+    cluster().eventually("jane may ask", Duration::from_secs(30), may).await;
 }
 
 #[tokio::test]

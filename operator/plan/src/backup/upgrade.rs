@@ -17,6 +17,11 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
         draft.unset(READY);
         return Rung::Pass;
     };
+    if seen.spec().is_none() {
+        let message = "spec.backup is not set: no snapshot is taken before an upgrade.";
+        draft.set(READY, Truth::False, Reason::NotConfigured, message);
+        return Rung::Pass;
+    }
     let status = seen.cluster.status.clone().unwrap_or_default();
     match status.current_version.or(draft.backup.server_version.clone()) {
         None => {
@@ -45,7 +50,7 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
 /// The version that is asked for, where a snapshot has to be taken before.
 fn wanted(seen: &Observed) -> Option<String> {
     let is_asked = seen.cluster.spec.upgrade.as_ref()?.pre_upgrade_snapshot == Some(true);
-    let may = is_asked && seen.spec().is_some() && !seen.is_ending();
+    let may = is_asked && !seen.is_ending();
     seen.cluster.spec.version.clone().filter(|version| may && !version.is_empty())
 }
 

@@ -248,6 +248,17 @@ fn a_snapshot_before_an_upgrade_that_fails_lets_others_by() {
     assert_ne!(world.seen.work().unwrap().job, "manual-1");
 }
 
+/// Bug: an upgrader waits for a snapshot that nobody will ever take, and nothing says why.
+#[test]
+fn an_upgrade_without_backups_is_told_that_no_snapshot_comes() {
+    let mut world = World::new();
+    world.seen.cluster.spec.backup = None;
+    world.upgrades_to("2.8.0");
+    world.rests();
+    let ready = world.condition(ConditionType::PreUpgradeSnapshotReady);
+    assert_eq!((ready, world.steps()), (("False".to_owned(), "NotConfigured".to_owned()), Vec::new()));
+}
+
 /// Bug: a Job before an upgrade that waited while the image changed is run with the old one.
 #[test]
 fn a_snapshot_before_an_upgrade_is_taken_as_the_cluster_says_now() {
