@@ -71,7 +71,7 @@ pub(crate) enum TransferError {
     )]
     Untrusted(String),
     #[error(
-        "The store could not be read: {0}. See that it runs and that this namespace may reach it, then create a new request."
+        "The store could not be read: {0}. See that it runs, that this namespace may reach it, and whether it wants usePathStyle: true, then create a new request."
     )]
     Store(String),
     #[error(

@@ -18,14 +18,14 @@ pub(crate) enum TicketError {
     ClaimedBy(String),
     #[error("Another pod has left its Report on the ticket before. This pod did nothing more.")]
     Reported(String),
-    #[error("This pod came too late: nothing may begin after {not_after}. Create a new OpenBaoRestore.")]
+    #[error("This pod came too late: nothing may begin after {not_after}. Begin a new one.")]
     Expired { not_after: Timestamp },
     #[error(
-        "The API server refuses this pod its ticket: {0}. See that Role and RoleBinding of the ticket's name are there, then create a new OpenBaoRestore."
+        "The API server refuses this pod its ticket: {0}. See that Role and RoleBinding of the ticket's name are there, then begin a new one."
     )]
     Denied(String),
     #[error(
-        "The API server could not be asked for the ticket: {0}. See that pods of this namespace may reach it, then create a new OpenBaoRestore."
+        "The API server could not be asked for the ticket: {0}. See that pods of this namespace may reach it, then begin a new one."
     )]
     Unreachable(String),
 }

@@ -32,7 +32,7 @@ pub(crate) enum UploadError {
     #[error("Nothing was sent to the store: {0}. Give the endpoint of the store.")]
     Diverted(String),
     #[error(
-        "The store could not be written: {0}. See that it runs, that it has room, and that this namespace may reach it."
+        "The store could not be written: {0}. See that it runs, that it has room, that this namespace may reach it, and whether it wants usePathStyle: true."
     )]
     Store(String),
     #[error(
