@@ -194,9 +194,13 @@ pub(crate) fn fitted(report: &Report) -> String {
     }
     let problems = report.problems.iter_mut().map(|problem| &mut problem.message);
     for message in problems.chain(report.stages.iter_mut().map(|stage| &mut stage.message)) {
-        if message.chars().nth(SHORT).is_some() {
-            *message = message.chars().take(SHORT).chain(['…']).collect();
-        }
+        *message = short(message);
+    }
+    // What was made is never left out; which others went is in the log too.
+    if fits(&report).is_none()
+        && let Some(made) = &mut report.backup
+    {
+        made.pruned.keys.clear();
     }
     loop {
         if let Some(text) = fits(&report) {
@@ -208,9 +212,22 @@ pub(crate) fn fitted(report: &Report) -> String {
                 MORE.clone_into(&mut last.message);
             }
         } else if report.stages.pop().is_none() && report.next_steps.pop().is_none() {
-            return fits(&Findings::default().ended(report.outcome)).unwrap_or_default();
+            if let Some(made) = &mut report.backup {
+                made.pruned.remark = None;
+            }
+            let rest = Findings::default().ended(report.outcome);
+            let rest = Report { backup: report.backup, pinned: report.pinned, ..rest };
+            return fits(&rest).unwrap_or_default();
         }
     }
+}
+
+/// Its beginning, where it is long.
+pub(crate) fn short(text: &str) -> String {
+    if text.chars().nth(SHORT).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(SHORT).chain(['…']).collect()
 }
 
 fn fits(report: &Report) -> Option<String> {

@@ -15,6 +15,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::path::Path as ObjectPath;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use plan::proof::SLOWEST;
 use reqwest::Client;
 use rules::address::{Address, Door};
 use std::io::ErrorKind;
@@ -24,10 +25,8 @@ use thiserror::Error;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Longest wait for the next byte of an answer.
+/// Longest wait for the next byte of an answer once a request is with the store.
 const STALL: Duration = Duration::from_mins(1);
-/// No request is tried again later than this after its beginning.
-const RETRY: Duration = Duration::from_mins(1);
 /// Tries of one request beside the first.
 const RETRIES: usize = 4;
 
@@ -119,10 +118,12 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path, guard: &Guard) -> Resu
         .with_retry(RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries: RETRIES,
-            retry_timeout: RETRY,
+            retry_timeout: patience(target),
         })
         // The store holds what it keeps against this; without it only the ways are checked.
         .with_checksum_algorithm(Checksum::SHA256)
+        // Objects go one at a time, and not every store knows how to delete several.
+        .with_disable_bulk_delete(true)
         .with_client_options(ClientOptions::new().with_allow_http(place.address.is_plaintext()))
         .with_virtual_hosted_style_request(place.virtual_hosted)
         .with_endpoint(place.address.as_str())
@@ -131,6 +132,13 @@ pub(crate) fn open(target: &StorageTarget, folder: &Path, guard: &Guard) -> Resu
         builder = builder.with_token(token);
     }
     builder.build().map_err(|error| StorageError::Client(told(&error)))
+}
+
+/// Longest wait for the next byte of an answer, and the longest time after which a request is tried again: a part is on its
+/// way beside others for as long as they take at the slowest pace that is borne.
+fn patience(target: &StorageTarget) -> Duration {
+    let in_flight = target.part_size.saturating_mul(target.concurrency);
+    STALL.saturating_add(Duration::from_secs(u64::try_from(in_flight).unwrap_or_default() / SLOWEST))
 }
 
 /// The region of the target, unless the Secret has one, which no admission has seen.
@@ -198,7 +206,7 @@ fn client(
     })?;
     let builder = guarded
         .connect_timeout(CONNECT)
-        .read_timeout(STALL)
+        .read_timeout(patience(target))
         .https_only(!address.is_plaintext())
         .tls_danger_accept_invalid_certs(target.insecure_skip_verify);
     let builder = if address.is_plaintext() {

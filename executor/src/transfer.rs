@@ -312,6 +312,7 @@ impl Reader {
             StoreFault::Denied(code) => TransferError::Denied(code),
             StoreFault::NotFound => TransferError::NotFound(self.path.to_string()),
             StoreFault::Condition => TransferError::Replaced,
+            StoreFault::Unable => TransferError::Store(error.to_string()),
             StoreFault::Untrusted(text) => TransferError::Untrusted(text),
             StoreFault::Other(text) => TransferError::Store(text),
         }

@@ -6,7 +6,7 @@ mod settle;
 pub(crate) use error::UploadError;
 pub(crate) use settle::{Leave, settle};
 
-use crate::storage;
+use crate::storage::{self, StoreFault};
 use api::task::Upload;
 use bytes::Bytes;
 use object_store::aws::AmazonS3;
@@ -88,13 +88,19 @@ impl Draft {
             (Err(_), Err(error)) => return Err(UploadError::of(error)),
             (Err(error), Ok(_)) => return Err(UploadError::of(&error)),
         };
-        let made = completed.ok().and_then(|made| made.e_tag);
-        let same = made.is_none_or(|etag| found.e_tag.as_ref() == Some(&etag));
-        if same && found.size == size {
+        let made = completed.ok().and_then(|made| made.e_tag).unwrap_or_default();
+        if is_same(&made, found.e_tag.as_deref().unwrap_or_default()) && found.size == size {
             return Ok(found);
         }
         Err(UploadError::Other { key: self.upload.key, sent: size, found: found.size })
     }
+}
+
+/// Whether an object can be the one that was made. Stores leave the quotes out in one of the two answers, or an `ETag` at all
+/// (older Ceph).
+fn is_same(made: &str, found: &str) -> bool {
+    let bare = |etag: &str| etag.trim_start_matches("W/").trim_matches('"').to_owned();
+    bare(made).is_empty() || bare(made) == bare(found)
 }
 
 /// Writes a small object where there is none. One that is there already with these bytes is this one: an answer was lost.
@@ -105,6 +111,11 @@ pub(crate) async fn create(store: &AmazonS3, key: &str, bytes: Vec<u8>) -> Resul
     let Err(error) = store.put_opts(&path, PutPayload::from_bytes(bytes.clone()), options).await else {
         return Ok(());
     };
+    if StoreFault::from(&error) == StoreFault::Unable {
+        // It knows no conditions. The key has a second and 32 bits of chance in it.
+        let put = store.put(&path, PutPayload::from_bytes(bytes)).await;
+        return put.map(drop).map_err(|error| UploadError::of(&error));
+    }
     let there = async { store.get(&path).await?.bytes().await };
     match there.await {
         Ok(there) if there == bytes => Ok(()),

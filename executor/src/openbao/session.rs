@@ -1,6 +1,6 @@
 //! A login at the leader, and what is done with it.
 
-use super::{Answer, Node, OpenBaoError, Seal, ask, judge_seal, whole};
+use super::{ANSWER, Answer, Node, OpenBaoError, Seal, ask, judge_seal, whole};
 use crate::clock::Moment;
 use crate::report::fault;
 use api::task::Login;
@@ -25,8 +25,9 @@ const READ: &str = "read";
 /// Longest wait for the answer to the dry run, which the server writes to its disk.
 const DRY_RUN: Duration = Duration::from_secs(30);
 
-/// Longest wait for the first byte of a snapshot.
-const FIRST_BYTE: Duration = Duration::from_mins(1);
+/// Longest wait for the first byte of a snapshot: the server reads its whole database before, minutes for 10 GB on a slow
+/// volume.
+const FIRST_BYTE: Duration = Duration::from_mins(10);
 
 /// What a login is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +192,9 @@ impl Session {
         if response.status() == StatusCode::OK {
             return Ok(response);
         }
-        let answered = whole(response).await.map_err(|error| refused(fault(error)))?;
+        let answered = timeout(ANSWER, whole(response)).await;
+        let answered = answered.map_err(|_| refused("its answer broke off".to_owned()))?;
+        let answered = answered.map_err(|error| refused(fault(error)))?;
         match answered.status {
             403 => Err(self.lacks(&answered.fault(), READ, &[SNAPSHOT]).of_a_token_that_may_be_void()),
             _ => Err(refused(answered.fault())),

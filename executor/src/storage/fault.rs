@@ -18,6 +18,8 @@ pub(crate) enum StoreFault {
     NotFound,
     /// What the request takes for granted is not so: another `ETag`, or an object that is there already.
     Condition,
+    /// It does not know how to do that.
+    Unable,
     /// Its certificate is not from a known authority.
     Untrusted(String),
     Other(String),
@@ -34,12 +36,18 @@ impl From<&Error> for StoreFault {
         match (error, code) {
             (_, Some("NoSuchBucket")) => Self::NoBucket,
             (_, Some("InvalidRange")) => Self::Empty,
+            (_, Some("NotImplemented")) => Self::Unable,
+            // Both come with 403, and the credentials are good.
+            (_, Some("RequestTimeTooSkewed")) => {
+                Self::Other("its clock and the node's differ by more than 15 min".to_owned())
+            }
+            (_, Some("QuotaExceeded")) => Self::Other("a quota is exceeded".to_owned()),
             (
                 _,
                 Some(code @ ("PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed")),
             ) => Self::Elsewhere(code.to_owned()),
             (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, code) => {
-                Self::Denied(code.unwrap_or("access denied").to_owned())
+                Self::Denied(code.unwrap_or("AccessDenied").to_owned())
             }
             (_, Some(code @ ("InvalidToken" | "ExpiredToken" | "AccessDenied"))) => {
                 Self::Denied(code.to_owned())

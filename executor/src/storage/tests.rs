@@ -56,6 +56,16 @@ fn targets_that_cannot_be_used_are_told_by_field() {
     assert_eq!(bent(port_of_a_host), "bucket");
 }
 
+/// Bug: large parts over a slow line never arrive, since each is given up while it is still sent.
+#[test]
+fn a_part_has_the_time_that_it_takes_beside_the_others() {
+    let mut target = target("http://127.0.0.1:1");
+    for (part, concurrency, seconds) in [(10 << 20, 3, 66), (128 << 20, 5, 188), (5 << 30, 64, 60 + 65_536)] {
+        (target.part_size, target.concurrency) = (part, concurrency);
+        assert_eq!(patience(&target).as_secs(), seconds, "{part} {concurrency}");
+    }
+}
+
 /// Bug: virtual hosts are asked for in front of an address, which no name server knows; or a region of China is looked for
 /// in the domain of the others.
 #[test]

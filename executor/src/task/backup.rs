@@ -11,6 +11,7 @@ use super::{begin, leave, lost};
 use crate::args::Args;
 use crate::clock::ServerClock;
 use crate::dial::Guard;
+use crate::openbao::Session;
 use crate::progress::Progress;
 use crate::report::{self, Findings};
 use crate::storage;
@@ -82,8 +83,8 @@ impl Work<'_> {
             Ok(store) => Arc::new(store),
             Err(error) => return Findings::told(self.task, &error).unchanged(),
         };
-        let made = match self.beside(ticket, termination, self.make(&store)).await {
-            Ok(Ok(made)) => made,
+        let (made, session) = match self.beside(ticket, termination, self.make(&store)).await {
+            Ok(Ok(done)) => done,
             ended => {
                 self.clean_up(&store).await;
                 return match ended {
@@ -93,6 +94,7 @@ impl Work<'_> {
                 };
             }
         };
+        session.end().await;
         let prune = retention::prune(&store, self.task, self.order, &made.key, self.clock.now());
         let pruned = self.beside(ticket, termination, prune).await.unwrap_or_else(|_| Pruned {
             remark: Some(
@@ -119,7 +121,7 @@ impl Work<'_> {
     }
 
     /// Settles what earlier pods left, then tries until it is done or cannot be done.
-    async fn make(&self, store: &Arc<AmazonS3>) -> Result<Made, Findings> {
+    async fn make(&self, store: &Arc<AmazonS3>) -> Result<(Made, Session), Findings> {
         for upload in &self.order.unfinished {
             settle(store, upload, Leave::Backup).await.map_err(|error| Findings::told(self.task, &error))?;
         }

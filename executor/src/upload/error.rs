@@ -51,7 +51,7 @@ impl UploadError {
             StoreFault::Elsewhere(text) => Self::Elsewhere(text),
             StoreFault::Denied(code) => Self::Denied(code),
             StoreFault::Untrusted(text) => Self::Untrusted(text),
-            StoreFault::Empty | StoreFault::NotFound | StoreFault::Condition => {
+            StoreFault::Empty | StoreFault::NotFound | StoreFault::Condition | StoreFault::Unable => {
                 Self::Store(error.to_string())
             }
             StoreFault::Other(text) => Self::Store(text),

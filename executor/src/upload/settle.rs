@@ -9,6 +9,9 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt};
 
+/// The code of a refusal that is about the object, not about who asks.
+const ACCESS_DENIED: &str = "AccessDenied";
+
 /// What may stay of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
@@ -45,13 +48,14 @@ async fn abort(store: &AmazonS3, path: &Path, id: &String) -> Result<(), UploadE
     Ok(())
 }
 
-/// A store says of an upload that it does not know that it is not there, or that it may not be touched.
+/// A store says of an upload that it does not know that it is not there, or that it may not be touched. One that does not
+/// know the credentials any more has said nothing of the upload.
 fn gone(done: Result<(), Error>) -> Result<(), UploadError> {
     match done {
         Ok(()) => Ok(()),
         Err(error) => match StoreFault::from(&error) {
             StoreFault::NotFound => Ok(()),
-            StoreFault::Denied(code) => {
+            StoreFault::Denied(code) if code == ACCESS_DENIED => {
                 tracing::warn!(
                     code,
                     "the store refuses to remove what is left; it is gone, or the credentials lack s3:AbortMultipartUpload or s3:DeleteObject"

@@ -70,7 +70,10 @@ pub fn decide(
         return Decision { remark: Some(remark.to_owned()), ..Decision::default() };
     }
     let is_protected = |key: &str| order.protected.iter().any(|protected| protected == key);
-    let leftovers = entries.iter().filter(|entry| is_leftover(entry, now) && !is_protected(entry.key));
+    // What lies there since before our first manifest was made by somebody who writes none.
+    let first = entries.iter().filter(|entry| entry.manifest.is_some()).map(|entry| entry.began).min();
+    let is_ours = |entry: &&Entry<'_>| Some(entry.began) >= first && !is_protected(entry.key);
+    let leftovers = entries.iter().filter(|entry| is_leftover(entry, now)).filter(is_ours);
     let leftovers = leftovers.map(single).collect();
     let Some(keep) = &order.keep else { return Decision { leftovers, ..Decision::default() } };
     let mut backups: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.is_backup()).collect();

@@ -43,8 +43,9 @@ impl<'a> Site<'a> {
         Ok(Self { work, store, cluster })
     }
 
-    /// Finds the leader, logs in, and backs up. What it has begun in the store is named by the ticket until it is a backup.
-    pub(super) async fn attempt(&self) -> Result<Made, Findings> {
+    /// Finds the leader, logs in, and backs up. What it has begun in the store is named by the ticket until it is a backup. The
+    /// login is ended by whoever gets it: what follows on a backup can no longer undo it.
+    pub(super) async fn attempt(&self) -> Result<(Made, Session), Findings> {
         let task = self.work.task;
         // A minority of servers that are down is a reason to have a backup.
         let leader = elect(&self.cluster.look().await, true).map_err(|errors| {
@@ -55,9 +56,13 @@ impl<'a> Site<'a> {
             findings
         })?;
         let session = self.log_in(&leader).await.map_err(|error| Findings::told(task, &error))?;
-        let made = self.transfer(&session, leader).await;
-        session.end().await;
-        made.map_err(|error| Findings::told(task, &error))
+        match self.transfer(&session, leader).await {
+            Ok(made) => Ok((made, session)),
+            Err(error) => {
+                session.end().await;
+                Err(Findings::told(task, &error))
+            }
+        }
     }
 
     async fn log_in(&self, leader: &Leader) -> Result<Session, OpenBaoError> {

@@ -1,7 +1,7 @@
 //! The tail of a good backup: what the policy says is deleted, decided over a whole listing. Nothing that goes wrong here
 //! makes the backup any less good.
 
-use crate::report::told;
+use crate::report::{short, told};
 use api::task::{BackupOrder, NAMED_KEYS, Pruned, Task};
 use archive::keys;
 use futures::TryStreamExt;
@@ -65,7 +65,7 @@ async fn list(store: &AmazonS3, folder: &str) -> Result<Vec<Listed>, String> {
         let modified = Timestamp::from_second(found.last_modified.timestamp()).unwrap_or(Timestamp::MAX);
         Listed { key: found.location.to_string(), modified }
     });
-    all.try_collect().await.map_err(|error: Error| told(&error))
+    all.try_collect().await.map_err(|error: Error| brief(&error))
 }
 
 /// Whether it is gone; what the store says instead is kept for the reader.
@@ -77,10 +77,15 @@ async fn delete(store: &AmazonS3, key: &str, pruned: &mut Pruned) -> bool {
     match deleted {
         Ok(()) | Err(Error::NotFound { .. }) => true,
         Err(error) => {
-            let text = format!("Less was deleted than is due: {key} stays, {}", told(&error));
+            let text = format!("Less was deleted than is due: {key} stays, {}", brief(&error));
             tracing::warn!("{text}");
             pruned.remark = Some(text);
             false
         }
     }
+}
+
+/// What a store says may be a page of a proxy.
+fn brief(error: &Error) -> String {
+    short(&told(error))
 }

@@ -1,3 +1,5 @@
+mod kept;
+
 use super::*;
 use crate::clock::Moment;
 use crate::testing::{Bao, Deed, End, Gives, SNAPSHOT, Store, args, large_snapshot, task};
@@ -72,14 +74,16 @@ impl Lab {
         if made.is_err() {
             work.discard(&store).await.unwrap();
         }
-        made.map_err(Findings::unchanged)
+        made.map(|(made, _)| made).map_err(Findings::unchanged)
     }
 
     async fn make(&self) -> Result<Made, Report> {
         let (work, store) = (self.work(), self.bucket());
         let made = self.told(work.make(&store)).await.map_err(Findings::unchanged);
         work.clean_up(&store).await;
-        made
+        let (made, session) = made?;
+        session.end().await;
+        Ok(made)
     }
 
     /// The backup is whole, alone, and not to be settled any more.
@@ -366,35 +370,4 @@ async fn what_an_earlier_pod_left_is_settled_first() {
 
 fn uuid(number: u8) -> String {
     format!("00000000-0000-4000-8000-0000000000{number:02}")
-}
-
-/// Bug: the policy is not followed in a real bucket, or something else goes.
-#[tokio::test]
-async fn retention_deletes_what_is_due_and_nothing_else() {
-    let mut lab = Lab::new().await;
-    let key = |day: u8| format!("{FOLDER}2026-03-{day:02}T03-00-00Z-00000000.snap");
-    for day in 10..16 {
-        lab.store.put(&key(day), b"old");
-        lab.store.put(&archive::keys::manifest(&key(day)), b"{}");
-    }
-    let foreign = ["security/prod/latest.snap", "security/prod-2/2026-03-01T03-00-00Z-00000000.snap"];
-    for key in foreign {
-        lab.store.put(key, b"foreign");
-    }
-    let order = lab.task.backup.as_mut().unwrap();
-    order.keep = Some(Keep { max_count: Some(4), max_age_seconds: None, tightened: false });
-    order.protected = vec![key(11)];
-    let made = lab.make().await.unwrap();
-    let (work, store) = (lab.work(), lab.bucket());
-    let pruned = retention::prune(&store, &lab.task, work.order, &made.key, work.clock.now()).await;
-    assert_eq!((pruned.backups, pruned.remark.clone()), (2, None), "{pruned:?}");
-    assert_eq!(pruned.keys, [key(10), key(12)]);
-    let left: Vec<String> = [11, 13, 14, 15].map(key).into_iter().chain([made.key.clone()]).collect();
-    let is_snapshot = |key: &String| archive::keys::began(FOLDER, key).is_some();
-    assert_eq!(lab.objects().into_iter().filter(is_snapshot).collect::<Vec<_>>(), left);
-    assert!(foreign.iter().all(|key| lab.objects().contains(&(*key).to_owned())));
-
-    lab.store.faults.add(Method::GET, "list-type", Deed::Says(403, "AccessDenied"), usize::MAX);
-    let pruned = retention::prune(&store, &lab.task, work.order, &made.key, work.clock.now()).await;
-    assert!(pruned.remark.is_some_and(|text| text.contains("cannot be listed")));
 }

@@ -133,6 +133,20 @@ fn what_never_became_a_backup_goes_after_a_day() {
     assert_eq!(decision.backups, Vec::<String>::new());
 }
 
+/// Bug: backups of the operator that was here before, which writes no manifests, go as what is left of uploads.
+#[test]
+fn what_was_there_before_our_first_backup_stays() {
+    let now = at("2026-03-20T03:00:00Z");
+    let mut listed = backups(now, &[0, 24, 48, 72, 96]);
+    for hours in [60, 100, 124, 148] {
+        let modified = now - SignedDuration::from_hours(hours);
+        listed.push(Listed { key: key(modified), modified });
+    }
+    let decision = decide(&listed, began, &keep(Some(3), None, false), &key(now), now);
+    assert_eq!(decision.leftovers, [key(now - SignedDuration::from_hours(60))]);
+    assert_eq!(decision.backups.len(), 2);
+}
+
 /// Bug: the clock of a key is trusted for longer than a day ahead, or not even for a day.
 #[test]
 fn a_key_may_begin_a_day_ahead_and_no_more() {

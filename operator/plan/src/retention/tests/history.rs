@@ -109,11 +109,14 @@ fn expected(listed: &[Listed], order: &BackupOrder, made: &str, now: Timestamp) 
     if !order.keep.as_ref().is_some_and(|keep| keep.tightened) {
         gone.truncate(good.len() / 2);
     }
+    let manifests: Vec<&str> = listed.iter().filter_map(|one| one.key.strip_suffix(".json")).collect();
+    let manifests: Vec<&str> = manifests.into_iter().filter(|key| began(key).is_some()).collect();
     let is_leftover = |one: &&Listed| {
         let snapshot = one.key.strip_suffix(".json").unwrap_or(&one.key);
         let is_old = |at: Timestamp| now.as_second() - at.as_second() > 24 * 3600;
         let is_ours = began(snapshot).is_some_and(is_old);
-        is_ours && is_old(one.modified) && !is_good(snapshot) && !is_protected(snapshot)
+        let is_after_ours = manifests.iter().any(|manifest| began(manifest) <= began(snapshot));
+        is_ours && is_after_ours && is_old(one.modified) && !is_good(snapshot) && !is_protected(snapshot)
     };
     let leftovers = listed.iter().filter(is_leftover).map(|one| one.key.clone());
     gone.into_iter().flat_map(both).chain(leftovers).collect()
