@@ -85,7 +85,7 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         leadership: leadership.clone(),
         metrics: Arc::clone(&metrics),
         installation: args.installation(),
-        reporting: backup::Reporting::new(&client, recorder.clone()),
+        reporting: backup::Reporting::new(&client, recorder.clone(), Arc::clone(&metrics)),
     };
     let restores =
         restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder, networks);

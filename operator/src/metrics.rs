@@ -1,6 +1,6 @@
 //! What is measured, in the form that Prometheus scrapes.
 
-use plan::restore::Waiting;
+use api::conditions::Reason;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -26,12 +26,34 @@ pub(crate) struct Metrics {
     /// Looks at the backups of a cluster that failed.
     pub(crate) backup_failures: Counter,
     /// Restores that wait, by what for.
-    restores_waiting: Family<WaitingLabels, Gauge>,
+    pub(crate) restores_waiting: ByReason,
+    /// Clusters whose backups wait, by what for.
+    pub(crate) backups_waiting: ByReason,
 }
+
+/// How many there are of each reason.
+#[derive(Clone, Default)]
+pub(crate) struct ByReason(Family<WaitingLabels, Gauge>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WaitingLabels {
     reason: &'static str,
+}
+
+impl ByReason {
+    /// Moves one from the reason it had to the one it has now.
+    pub(crate) fn moves(&self, before: Option<Reason>, now: Option<Reason>) {
+        if before == now {
+            return;
+        }
+        let gauge = |reason: Reason| self.0.get_or_create_owned(&WaitingLabels { reason: reason.as_str() });
+        if let Some(before) = before {
+            gauge(before).dec();
+        }
+        if let Some(now) = now {
+            gauge(now).inc();
+        }
+    }
 }
 
 impl Metrics {
@@ -59,8 +81,13 @@ impl Metrics {
         let backup_looks = counter("backup_looks", "Looks at backups of clusters that came to their end");
         let backup_failures =
             counter("backup_look_failures", "Looks at backups of clusters that failed and are tried again");
-        let restores_waiting = Family::default();
-        registry.register("restores_waiting", "Restores that wait, by what for", restores_waiting.clone());
+        let mut by_reason = |name: &str, help: &str| {
+            let by_reason = ByReason::default();
+            registry.register(name, help, by_reason.0.clone());
+            by_reason
+        };
+        let restores_waiting = by_reason("restores_waiting", "Restores that wait, by what for");
+        let backups_waiting = by_reason("backups_waiting", "Clusters whose backups wait, by what for");
         Self {
             registry,
             leader,
@@ -71,22 +98,7 @@ impl Metrics {
             backup_looks,
             backup_failures,
             restores_waiting,
-        }
-    }
-
-    /// Moves one restore from what it waited for to what it waits for now.
-    pub(crate) fn restore_waiting(&self, before: Option<Waiting>, now: Option<Waiting>) {
-        if before == now {
-            return;
-        }
-        let gauge = |waiting: Waiting| {
-            self.restores_waiting.get_or_create_owned(&WaitingLabels { reason: waiting.reason().as_str() })
-        };
-        if let Some(before) = before {
-            gauge(before).dec();
-        }
-        if let Some(now) = now {
-            gauge(now).inc();
+            backups_waiting,
         }
     }
 

@@ -3,6 +3,7 @@
 mod act;
 mod observe;
 mod report;
+mod waits;
 
 use crate::clock::Clock;
 use crate::lease::Leadership;
@@ -85,9 +86,13 @@ impl Backups {
     /// One look, and what follows from it.
     async fn look(&self, namespace: &str, name: &str) -> Result<Action, RestoreError> {
         let look = Box::pin(observe::look(&self.client, &self.installation, namespace, name));
-        let Some(mut look) = look.await? else { return Ok(Action::await_change()) };
+        let Some(mut look) = look.await? else {
+            self.reporting.waits.note(namespace, name, None);
+            return Ok(Action::await_change());
+        };
         let now = self.clock.now();
         let plan = plan(&look.seen, now);
+        self.reporting.waits.note(namespace, name, plan.waiting);
         let mut is_new = false;
         if let Some(written) = &plan.status {
             match self.reporting.status(&look.seen.cluster, written, &self.leadership).await? {

@@ -1,7 +1,9 @@
 //! Says what became of backups: the cluster's status, events on it, and a line in the log.
 
+use super::waits::Waits;
 use crate::events;
 use crate::lease::Leadership;
+use crate::metrics::Metrics;
 use crate::restore::RestoreError;
 use crate::status::{self, Part};
 use crate::writer::Writer;
@@ -10,7 +12,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource};
 use plan::backup::{Observed, Told, Written};
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tells people and machines.
 pub(crate) struct Reporting {
@@ -18,11 +20,13 @@ pub(crate) struct Reporting {
     recorder: Recorder,
     /// Jobs of which it was told that they are not adopted; nothing is decided by it.
     strangers: Mutex<HashSet<String>>,
+    pub(super) waits: Waits,
 }
 
 impl Reporting {
-    pub(crate) fn new(client: &Client, recorder: Recorder) -> Self {
-        Self { client: client.clone(), recorder, strangers: Mutex::default() }
+    pub(crate) fn new(client: &Client, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
+        let (client, waits) = (client.clone(), Waits::new(metrics));
+        Self { client, recorder, strangers: Mutex::default(), waits }
     }
 
     /// Writes the status over exactly the object that was planned on. Gives the object as it is now; none when it was

@@ -60,7 +60,7 @@ impl Tracks {
     pub(super) fn forget(&self, key: &Key) {
         let mut tracks = self.by_request.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(track) = tracks.remove(key) {
-            self.metrics.restore_waiting(track.waiting, None);
+            self.metrics.restores_waiting.moves(track.waiting.map(Waiting::reason), None);
         }
     }
 
@@ -76,7 +76,8 @@ impl Tracks {
         let track = tracks.entry(key.clone()).or_default();
         let before = track.waiting;
         let result = change(track);
-        self.metrics.restore_waiting(before, track.waiting);
+        let reason = |waiting: Option<Waiting>| waiting.map(Waiting::reason);
+        self.metrics.restores_waiting.moves(reason(before), reason(track.waiting));
         result
     }
 }

@@ -154,9 +154,11 @@ impl<'a> Draft<'a> {
         let pruned = &made.pruned;
         let mut message = format!("{} with {} bytes was verified and stored.", made.key, pinned.size);
         if pruned.backups + pruned.leftovers > 0 {
-            let (backups, leftovers, keys) = (pruned.backups, pruned.leftovers, pruned.keys.join(", "));
+            let (backups, leftovers) = (pruned.backups, pruned.leftovers);
+            let keys =
+                if pruned.keys.is_empty() { String::new() } else { format!(": {}", pruned.keys.join(", ")) };
             message =
-                format!("{message} Retention deleted {backups} backups and {leftovers} leftovers: {keys}.");
+                format!("{message} Retention deleted {backups} backups and {leftovers} leftovers{keys}.");
         }
         if let Some(remark) = &pruned.remark {
             message = format!("{message} {remark}");
