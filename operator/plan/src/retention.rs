@@ -70,8 +70,7 @@ pub fn decide(
         return Decision { remark: Some(remark.to_owned()), ..Decision::default() };
     }
     let is_protected = |key: &str| order.protected.iter().any(|protected| protected == key);
-    // What lies there since before our first manifest was made by somebody who writes none.
-    let first = entries.iter().filter(|entry| entry.manifest.is_some()).map(|entry| entry.began).min();
+    let first = first(&entries);
     let is_ours = |entry: &&Entry<'_>| Some(entry.began) >= first && !is_protected(entry.key);
     let leftovers = entries.iter().filter(|entry| is_leftover(entry, now)).filter(is_ours);
     let leftovers = leftovers.map(single).collect();
@@ -99,13 +98,19 @@ fn entries<'a>(listed: &'a [Listed], began: impl Fn(&str) -> Option<Timestamp>) 
     entries.into_values().collect()
 }
 
+/// When the first began that has a manifest: what lies there since before was made by somebody who writes none.
+fn first(entries: &[Entry<'_>]) -> Option<Timestamp> {
+    entries.iter().filter(|entry| entry.manifest.is_some()).map(|entry| entry.began).min()
+}
+
 /// Why nothing may be deleted by this listing.
 fn oddity(entries: &[Entry<'_>], made: &str, now: Timestamp) -> Option<String> {
     if !entries.iter().any(|entry| entry.key == made && entry.is_backup()) {
         return Some(format!("it lacks the backup that was just made, {made}"));
     }
     let good = entries.iter().filter(|entry| entry.is_backup()).count();
-    let bare = entries.iter().filter(|entry| entry.lacks_manifest()).count();
+    let first = first(entries);
+    let bare = entries.iter().filter(|entry| entry.lacks_manifest() && Some(entry.began) >= first).count();
     if bare > good {
         return Some(format!("{bare} snapshots have no manifest, and only {good} have one"));
     }
