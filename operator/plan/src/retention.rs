@@ -70,7 +70,8 @@ pub fn decide(
         return Decision { remark: Some(remark.to_owned()), ..Decision::default() };
     }
     let is_protected = |key: &str| order.protected.iter().any(|protected| protected == key);
-    let first = first(&entries);
+    // What lies there since before our first manifest was made by somebody who writes none.
+    let first = entries.iter().filter(|entry| entry.manifest.is_some()).map(|entry| entry.began).min();
     let is_ours = |entry: &&Entry<'_>| Some(entry.began) >= first && !is_protected(entry.key);
     let leftovers = entries.iter().filter(|entry| is_leftover(entry, now)).filter(is_ours);
     let leftovers = leftovers.map(single).collect();
@@ -98,19 +99,13 @@ fn entries<'a>(listed: &'a [Listed], began: impl Fn(&str) -> Option<Timestamp>) 
     entries.into_values().collect()
 }
 
-/// When the first began that has a manifest: what lies there since before was made by somebody who writes none.
-fn first(entries: &[Entry<'_>]) -> Option<Timestamp> {
-    entries.iter().filter(|entry| entry.manifest.is_some()).map(|entry| entry.began).min()
-}
-
 /// Why nothing may be deleted by this listing.
 fn oddity(entries: &[Entry<'_>], made: &str, now: Timestamp) -> Option<String> {
     if !entries.iter().any(|entry| entry.key == made && entry.is_backup()) {
         return Some(format!("it lacks the backup that was just made, {made}"));
     }
     let good = entries.iter().filter(|entry| entry.is_backup()).count();
-    let first = first(entries);
-    let bare = entries.iter().filter(|entry| entry.lacks_manifest() && Some(entry.began) >= first).count();
+    let bare = entries.iter().filter(|entry| entry.lacks_manifest()).count();
     if bare > good {
         return Some(format!("{bare} snapshots have no manifest, and only {good} have one"));
     }
