@@ -107,7 +107,8 @@ fn companions(found: &Found) -> Vec<Companion> {
         (CompanionKind::Ticket, ticket),
     ];
     let companion = |(kind, metadata): (CompanionKind, Option<&ObjectMeta>)| {
-        let metadata = metadata?;
+        // What waits for a finalizer has been deleted, and holds up nobody.
+        let metadata = metadata.filter(|it| it.deletion_timestamp.is_none())?;
         Some(Companion {
             kind,
             uid: metadata.uid.clone().unwrap_or_default(),
