@@ -193,7 +193,9 @@ pub(crate) fn fitted(report: &Report) -> String {
         return text;
     }
     let problems = report.problems.iter_mut().map(|problem| &mut problem.message);
-    for message in problems.chain(report.stages.iter_mut().map(|stage| &mut stage.message)) {
+    let stages = report.stages.iter_mut().map(|stage| &mut stage.message);
+    let remark = report.backup.iter_mut().filter_map(|made| made.pruned.remark.as_mut());
+    for message in problems.chain(stages).chain(remark) {
         *message = short(message);
     }
     // What was made is never left out; which others went is in the log too.
@@ -212,9 +214,6 @@ pub(crate) fn fitted(report: &Report) -> String {
                 MORE.clone_into(&mut last.message);
             }
         } else if report.stages.pop().is_none() && report.next_steps.pop().is_none() {
-            if let Some(made) = &mut report.backup {
-                made.pruned.remark = None;
-            }
             let rest = Findings::default().ended(report.outcome);
             let rest = Report { backup: report.backup, pinned: report.pinned, ..rest };
             return fits(&rest).unwrap_or_default();

@@ -124,6 +124,18 @@ impl Cluster {
         found.map_or_else(|| panic!("the cluster's env has no {name}"), |(_, value)| value)
     }
 
+    /// What the API server was asked so far, as it has written it down; a line that it is just writing is left out.
+    ///
+    /// # Panics
+    /// When there is no such log.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        let path = self.folder.join("logs/audit.log");
+        let log =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// The `OpenBao` cluster `name`.
     ///
     /// # Panics

@@ -56,9 +56,8 @@ async fn without_a_webhook_a_bad_request_ends_failed_and_no_job_is_made() {
     }
     unguarded.back().await;
 
-    let log = std::fs::read_to_string(cluster().folder().join("logs/audit.log")).unwrap();
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let here: Vec<Value> = events.filter(|event| event["objectRef"]["namespace"] == *namespace).collect();
+    let mut here = cluster().audit();
+    here.retain(|event| event["objectRef"]["namespace"] == *namespace);
     assert!(
         here.iter().any(|event| event["objectRef"]["subresource"] == "status"),
         "the log has this namespace"

@@ -20,13 +20,8 @@ fn must(arguments: &[&str]) -> String {
 
 /// What the API server has refused the operator so far.
 fn refused() -> Vec<String> {
-    let path = cluster().folder().join("logs/audit.log");
-    let log = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let of_operator: Vec<serde_json::Value> = log
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|event: &serde_json::Value| event["user"]["username"] == OPERATOR)
-        .collect();
+    let mut of_operator = cluster().audit();
+    of_operator.retain(|event| event["user"]["username"] == OPERATOR);
     assert!(!of_operator.is_empty(), "the operator has asked for something");
     of_operator
         .iter()

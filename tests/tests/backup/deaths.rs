@@ -41,7 +41,7 @@ pub(crate) async fn goes_on(site: &Site) {
 async fn a_pod_that_is_killed_is_a_failure_and_frees_the_lock() {
     let (site, pod) = at_work("killed-pod").await;
     site.fault(&pod, "kill").await;
-    fails_once(&site, "JobFailed").await;
+    fails_once(&site, "JobFailed:").await;
 }
 
 /// Bug: a node that is lost with its pod keeps the lock after somebody has said that the pod is gone.
@@ -58,7 +58,7 @@ async fn a_lost_node_is_waited_for_until_its_pod_is_gone() {
 async fn a_job_that_is_deleted_is_a_failure() {
     let (site, _) = at_work("deleted-job").await;
     kubectl(&["delete", "job", "manual-1", "-n", site.rehearsal.namespace()]);
-    fails_once(&site, "JobDeleted").await;
+    fails_once(&site, "JobDeleted:").await;
 }
 
 /// Bug: an operator that begins anew counts twice, forgets what runs, or makes a second backup.

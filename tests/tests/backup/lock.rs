@@ -18,10 +18,9 @@ const TOGETHER: usize = 10;
 
 /// Who held the lock of each cluster of the namespace, one after the other; panics where one took it from another of ours.
 fn holders(namespace: &str) -> BTreeMap<String, Vec<String>> {
-    let log = std::fs::read_to_string(cluster().folder().join("logs/audit.log")).unwrap();
     let mut now: BTreeMap<String, String> = BTreeMap::new();
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for event in log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+    for event in cluster().audit() {
         let object = &event["objectRef"];
         let is_status = object["resource"] == "openbaoclusters" && object["subresource"] == "status";
         let patch = &event["requestObject"]["status"];

@@ -6,6 +6,7 @@ use crate::support::{cluster, kubectl};
 use api::OpenBaoCluster;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use tests::harness::condition;
 use tests::operator::RELEASE;
 use tests::rehearsal::CLUSTER;
 
@@ -14,14 +15,12 @@ const FEW: usize = 40;
 
 /// Writes to objects of this kind in the namespace of the site, as far as the API server took them.
 fn writes(site: &Site, resource: &str) -> usize {
-    let log = std::fs::read_to_string(cluster().folder().join("logs/audit.log")).unwrap();
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let is_meant = |event: &Value| {
+    let is_meant = |event: &&Value| {
         let object = &event["objectRef"];
         let is_write = event["verb"] == "patch" && event["stage"] == "ResponseComplete";
         is_write && object["resource"] == resource && object["namespace"] == site.rehearsal.namespace()
     };
-    events.filter(is_meant).count()
+    cluster().audit().iter().filter(is_meant).count()
 }
 
 /// Waits until the operator has renewed that it leads: seconds.
@@ -96,18 +95,14 @@ async fn another_controller_is_waited_for_as_long_as_it_is_there() {
     assert!(!followed("0 3 * * *").await);
     tests::reference::report_backup(&site.rehearsal.api(), CLUSTER).await.unwrap();
     let told = async || {
-        let status = site.status_of(CLUSTER).await;
-        let conditions = status["conditions"].as_array()?.clone();
-        conditions
-            .iter()
-            .any(|it| it["reason"] == "ForeignController" && it["type"] == "BackupScheduled")
-            .then_some(())
+        let object = json!({"status": site.status_of(CLUSTER).await});
+        (condition(&object, "BackupScheduled")["reason"] == "ForeignController").then_some(())
     };
     site.rehearsal.eventually("it is told", told).await;
     for schedule in ["0 4 * * *", "0 5 * * *", "0 6 * * *"] {
-        let goes_unsuspended = async || (is_suspended(schedule).await == Some(true)).then_some(());
+        let makes_none = async || (is_suspended(schedule).await == Some(true)).then_some(());
         followed(schedule).await;
-        site.rehearsal.eventually("no Job is made", goes_unsuspended).await;
+        site.rehearsal.eventually("no Job is made", makes_none).await;
         assert!(told().await.is_some());
     }
 }

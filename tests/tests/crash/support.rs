@@ -19,9 +19,8 @@ pub(crate) async fn installed() -> &'static Installed {
 
 /// How often the API server made each Job of the namespaces that begin so, by namespace and name.
 pub(crate) fn jobs_made(prefix: &str) -> BTreeMap<String, usize> {
-    let log = std::fs::read_to_string(cluster().folder().join("logs/audit.log")).unwrap();
     let mut made = BTreeMap::new();
-    for event in log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()) {
+    for event in cluster().audit() {
         let object = &event["objectRef"];
         let namespace = object["namespace"].as_str().unwrap_or_default();
         let is_made = event["verb"] == "create" && event["responseStatus"]["code"] == 201;

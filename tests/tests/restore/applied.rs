@@ -83,9 +83,8 @@ async fn only_the_leader_writes() {
     let leader =
         kubectl(&["get", "lease", "openbao-recovery-operator", "-n", "openbao-recovery", "-o", path]);
 
-    let log = std::fs::read_to_string(scenario.cluster.folder().join("logs/audit.log")).unwrap();
-    let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let writes: Vec<(String, String)> = events.filter_map(|event| write_of_operator(&event)).collect();
+    let events = scenario.cluster.audit();
+    let writes: Vec<(String, String)> = events.iter().filter_map(write_of_operator).collect();
     assert!(writes.iter().any(|(_, what)| what == "create jobs restore-solo-leader"), "{writes:?}");
     let others: Vec<_> = writes.iter().filter(|(pod, _)| *pod != leader).collect();
     assert!(others.is_empty(), "{leader} leads, and yet: {others:?}");

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Verdict};
 use super::ledger::Ledger;
-use super::observed::{Observed, Work};
+use super::observed::{CompanionKind, Observed, Work};
 use super::{Rung, Step, Waiting, task};
 use crate::job::STARTS_WITHIN;
 use api::conditions::Reason;
@@ -99,12 +99,14 @@ fn goes_on(seen: &Observed, work: &Work, holds: bool, now: Timestamp) -> Rung {
 
 /// What it lacks until its Job is at work, in the order in which it is made.
 fn lacks(seen: &Observed, work: &Work) -> Step {
-    let left = seen.left_by_others(&work.uid);
+    let (made, left) = seen.made_for(&work.uid);
+    let has = |kind| made.iter().any(|companion| companion.kind == kind);
+    let is_granted = has(CompanionKind::Role) && has(CompanionKind::RoleBinding);
     match &seen.run.ticket {
         _ if !left.is_empty() => Step::CleanUp(left),
         None if seen.is_ending() => Step::EndJob,
         None => Step::CreateTicket,
-        Some(_) if !seen.run.granted => Step::Grant,
+        Some(_) if !is_granted => Step::Grant,
         Some(_) if seen.spec().is_some() => Step::Resume,
         // The cluster says nothing of backups any more.
         Some(_) => Step::EndJob,
@@ -135,7 +137,7 @@ fn ends(seen: &Observed, work: &Work, holds: bool, ledger: Ledger) -> Rung {
     if seen.can_remember() && remembered != ledger {
         return Rung::Act(Step::Remember(remembered));
     }
-    let made = seen.made_for(&work.uid);
+    let (made, _) = seen.made_for(&work.uid);
     if !made.is_empty() {
         return Rung::Act(Step::CleanUp(made));
     }

@@ -211,16 +211,10 @@ impl Observed {
         }
     }
 
-    /// What was made for this Job of the cluster.
-    pub(super) fn made_for(&self, job: &str) -> Vec<Companion> {
-        let is_for = |it: &&Companion| it.request.as_deref() == Some(job);
-        self.companions.iter().filter(|it| self.is_ours(it)).filter(is_for).cloned().collect()
-    }
-
-    /// What an earlier Job of the same name has left.
-    pub(super) fn left_by_others(&self, job: &str) -> Vec<Companion> {
-        let is_for = |it: &&Companion| it.request.as_deref() == Some(job);
-        self.companions.iter().filter(|it| self.is_ours(it) && !is_for(it)).cloned().collect()
+    /// What was made for this Job of the cluster, and what an earlier one of the same name has left.
+    pub(super) fn made_for(&self, job: &str) -> (Vec<Companion>, Vec<Companion>) {
+        let ours = self.companions.iter().filter(|it| self.is_ours(it)).cloned();
+        ours.partition(|it| it.request.as_deref() == Some(job))
     }
 
     /// What nobody made for a backup of this cluster, and that is never touched.

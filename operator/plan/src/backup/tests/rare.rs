@@ -37,7 +37,6 @@ fn a_job_that_is_deleted_is_told_so_and_leaves_nothing() {
     world.runs();
     world.job_is_gone();
     world.seen.companions.retain(|companion| companion.kind == CompanionKind::Ticket);
-    world.look_at_companions();
     world.rests();
     assert!(world.status().last_failure_reason.unwrap().starts_with("JobDeleted"));
     assert_eq!((world.lock(), &world.seen.run.ticket), (None, &None));

@@ -155,7 +155,6 @@ impl World {
                 self.companion(CompanionKind::Ticket);
             }
             Step::Grant => {
-                self.seen.run.granted = true;
                 self.companion(CompanionKind::Role);
                 self.companion(CompanionKind::RoleBinding);
             }
@@ -181,7 +180,7 @@ impl World {
             }
             Step::CleanUp(gone) => {
                 self.seen.companions.retain(|companion| !gone.contains(companion));
-                self.look_at_companions();
+                self.look_at_ticket();
             }
         }
     }
@@ -261,16 +260,13 @@ impl World {
         if self.seen.run.job.as_ref().map(|job| &job.uid) != Some(&work.uid) {
             self.seen.run = Run { job: job.map(|job| job.job.clone()), ..Run::default() };
         }
-        self.look_at_companions();
+        self.look_at_ticket();
     }
 
-    /// What the ticket and the rights of the work of now are.
-    pub(super) fn look_at_companions(&mut self) {
-        let uid = self.seen.work().unwrap().uid;
-        let made = self.seen.made_for(&uid);
-        let has = |kind| made.iter().any(|companion| companion.kind == kind);
-        self.seen.run.granted = has(CompanionKind::Role) && has(CompanionKind::RoleBinding);
-        if !has(CompanionKind::Ticket) {
+    /// Whether the work of now still has one.
+    fn look_at_ticket(&mut self) {
+        let (made, _) = self.seen.made_for(&self.seen.work().unwrap().uid);
+        if made.iter().all(|companion| companion.kind != CompanionKind::Ticket) {
             self.seen.run.ticket = None;
         }
     }
