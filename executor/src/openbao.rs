@@ -3,12 +3,14 @@
 mod election;
 mod error;
 mod listener;
+mod marker;
 mod seal;
 mod session;
 
 pub(crate) use election::{Leader, Seen, elect, leader_of};
 pub(crate) use error::OpenBaoError;
 pub(crate) use listener::{outlasts, setting};
+pub(crate) use marker::Marked;
 pub(crate) use seal::{Seal, judge_seal};
 pub(crate) use session::{Purpose, SNAPSHOT, SNAPSHOT_FORCE, Session};
 
@@ -56,6 +58,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// By the server's clock.
     pub(crate) date: Option<Timestamp>,
+    /// Index of the raft log that the server had reached, where it says so.
+    pub(crate) index: Option<u64>,
     pub(crate) body: Value,
 }
 
@@ -170,11 +174,6 @@ impl Node {
         let answer = self.get("sys/seal-status").await.ok()?;
         answer.body["type"].as_str().map(ToOwned::to_owned)
     }
-
-    /// Looks the marker up, which needs no token.
-    pub(crate) async fn lookup(&self, marker: &str) -> Result<Answer, String> {
-        self.post("sys/wrapping/lookup", &serde_json::json!({ "token": marker })).await
-    }
 }
 
 fn read<T: DeserializeOwned>(answer: Answer) -> Result<T, String> {
@@ -193,11 +192,12 @@ pub(crate) async fn ask(request: RequestBuilder) -> Result<Answer, String> {
 /// The whole of an answer.
 pub(crate) async fn whole(response: Response) -> Result<Answer, reqwest::Error> {
     let (status, date) = (response.status().as_u16(), date(response.headers()));
-    Ok(Answer { date, ..answer(status, &response.text().await?) })
+    let index = marker::index(response.headers());
+    Ok(Answer { date, index, ..answer(status, &response.text().await?) })
 }
 
 /// An answer whose body is no JSON is kept as its fault.
 pub(crate) fn answer(status: u16, text: &str) -> Answer {
     let body = serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({ "errors": [text] }));
-    Answer { status, date: None, body }
+    Answer { status, date: None, index: None, body }
 }

@@ -98,17 +98,16 @@ pub(crate) async fn prove(cluster: &Cluster, claim: &Claim<'_>, longest: Duratio
 async fn ask_leader(cluster: &Cluster, seen: &[Seen], token: &str) -> Option<Said> {
     let (index, before) = leader_of(seen)?;
     let node = cluster.node(index)?;
-    let answer = node.lookup(token).await.ok()?;
-    let lookup = match answer.status {
-        200 => Lookup::Present,
-        400 => Lookup::Absent,
-        _ => Lookup::Unclear,
+    let lookup = match node.has_marker(token).await {
+        Ok(true) => Lookup::Present,
+        Ok(false) => Lookup::Absent,
+        Err(_) => Lookup::Unclear,
     };
     let after = node.leadership().await.ok()?;
     (after.is_self && after.active_time == before.active_time).then(|| Said {
         leader: node.address.clone(),
         lookup,
-        asked: answer.date,
+        asked: after.said_at,
         active: after.active_time,
     })
 }

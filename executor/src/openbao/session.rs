@@ -5,8 +5,8 @@ use crate::clock::Moment;
 use crate::report::fault;
 use api::task::Login;
 use archive::Summary;
-use jiff::{SignedDuration, Timestamp};
-use reqwest::{Method, Response, StatusCode};
+use jiff::SignedDuration;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 pub(crate) const SNAPSHOT: &str = "sys/storage/raft/snapshot";
 /// Where it is sent without.
 pub(crate) const SNAPSHOT_FORCE: &str = "sys/storage/raft/snapshot-force";
-const WRAP: &str = "sys/wrapping/wrap";
+pub(super) const WRAP: &str = "sys/wrapping/wrap";
 const CAPABILITIES: &str = "sys/capabilities-self";
 /// Capability of who may send a snapshot.
 const UPDATE: &str = "update";
@@ -131,28 +131,14 @@ impl Session {
         OpenBaoError::Permission { fault: fault.to_owned(), policy, login: self.login.clone() }
     }
 
-    /// Makes a marker that lives this many seconds and finds it again; gives it with its expiry by the leader's clock.
-    pub(crate) async fn mark(&self, text: &str, seconds: u32) -> Result<(String, Timestamp), OpenBaoError> {
-        let unclear = |fault| OpenBaoError::Answer { what: "the request for a marker", fault };
-        let request = self
-            .leader
-            .request(Method::POST, WRAP)
-            .header("X-Vault-Token", &self.token)
-            .header("X-Vault-Wrap-TTL", format!("{seconds}s"));
-        let wrapped = ask(request.json(&json!({ "request": text }))).await.map_err(unclear)?;
-        let info = &wrapped.body["wrap_info"];
-        let created = info["creation_time"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
-        let (token, created, life) =
-            match (wrapped.status, info["token"].as_str(), created, seconds_of(&info["ttl"])) {
-                (200, Some(token), Some(created), Some(life)) => (token.to_owned(), created, life),
-                (403, ..) => return Err(self.lacks(&wrapped.fault(), UPDATE, &[WRAP])),
-                _ => return Err(unclear(wrapped.fault())),
-            };
-        let found = self.leader.lookup(&token).await.map_err(unclear)?;
-        if found.status != 200 {
-            return Err(unclear(format!("its marker is not there: {}", found.fault())));
-        }
-        Ok((token, created.saturating_add(life).unwrap_or(created)))
+    /// The policy does not let the login make a marker.
+    pub(super) fn may_not_wrap(&self, fault: &str) -> OpenBaoError {
+        self.lacks(fault, UPDATE, &[WRAP])
+    }
+
+    /// A request to the leader with the token, without a limit of time.
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.leader.request(method, path).header("X-Vault-Token", &self.token)
     }
 
     /// Asks whether the leader has the keys of the snapshot, by an archive that it cannot accept.
@@ -177,15 +163,14 @@ impl Session {
     }
 
     /// A request that sends a snapshot.
-    pub(crate) fn snapshot(&self, path: &str) -> reqwest::RequestBuilder {
-        self.leader.request(Method::POST, path).header("X-Vault-Token", &self.token)
+    pub(crate) fn snapshot(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
     }
 
     /// Asks the leader for a snapshot; gives it once its first bytes come.
     pub(crate) async fn download(&self) -> Result<Response, OpenBaoError> {
         let refused = |fault| OpenBaoError::NoSnapshot { fault };
-        let request = self.leader.request(Method::GET, SNAPSHOT).header("X-Vault-Token", &self.token);
-        let response = timeout(FIRST_BYTE, request.send())
+        let response = timeout(FIRST_BYTE, self.request(Method::GET, SNAPSHOT).send())
             .await
             .map_err(|_| refused(format!("nothing came within {} s", FIRST_BYTE.as_secs())))?
             .map_err(|error| refused(fault(error)))?;
@@ -211,7 +196,7 @@ impl Session {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
-        ask(self.leader.request(Method::POST, path).header("X-Vault-Token", &self.token).json(body)).await
+        ask(self.request(Method::POST, path).json(body)).await
     }
 }
 

@@ -9,10 +9,11 @@ use crate::report::Findings;
 use api::conditions::{ConditionType, Reason};
 use api::task::{Report, Task};
 use archive::{Manifest, Summary};
+use jiff::SignedDuration;
 use std::io::sink;
 
-/// Life of the marker that only shows that one can be made, in seconds.
-const TRIAL: u32 = 60;
+/// Life of the marker that only shows that one can be made.
+const TRIAL: SignedDuration = SignedDuration::from_secs(60);
 
 /// Checks everything that a restore needs.
 pub(super) async fn check(task: &Task, args: &Args) -> Report {

@@ -14,8 +14,8 @@ use plan::proof::on_its_way;
 use std::fs::File;
 use std::path::PathBuf;
 
-/// Life of the marker, in seconds: 168 h, within which a human can settle everything.
-const MARKER: u32 = 168 * 3600;
+/// Life of the marker, within which a human can settle everything.
+const MARKER: SignedDuration = SignedDuration::from_hours(168);
 
 /// A restore that only has to be claimed and sent.
 pub(super) struct Prepared {
@@ -91,7 +91,7 @@ pub(super) async fn prepare(
 async fn mark(task: &Task, access: &Access, pinned: &Pinned, findings: &mut Findings) -> Option<Mark> {
     let session = &access.session;
     let marked = async {
-        let (token, expires) = session.mark(&task.request.uid, MARKER).await.map_err(|error| vec![error])?;
+        let marked = session.mark(&task.request.uid, MARKER).await.map_err(|error| vec![error])?;
         let now = elect(&access.cluster.look().await, task.force)?;
         if (now.index, now.active) != (access.leader.index, access.leader.active) {
             let moved = "another server leads, or it leads anew, since the restore was prepared".to_owned();
@@ -101,8 +101,8 @@ async fn mark(task: &Task, access: &Access, pinned: &Pinned, findings: &mut Find
             vec![OpenBaoError::Answer { what: "who leads", fault: "it has no Date".to_owned() }]
         })?;
         Ok(Mark {
-            token,
-            expires,
+            token: marked.token,
+            expires: marked.expires,
             leader: session.leader.address.clone(),
             active_before: now.active,
             ready,

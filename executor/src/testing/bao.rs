@@ -148,6 +148,9 @@ impl Server {
                     "raft_committed_index": self.committed, "raft_applied_index": self.applied,
                 }),
             ),
+            "sys/wrapping/lookup" if self.marker == 400 => {
+                json(400, json!({"errors": ["wrapping token is not valid or does not exist"]}))
+            }
             "sys/wrapping/lookup" => json(self.marker, json!({"errors": []})),
             "sys/wrapping/wrap" => json(
                 200,

@@ -117,7 +117,10 @@ impl Bao {
                 200,
                 json!({"is_self": true, "active_time": state.active.to_string(), "leader_address": "x"}),
             ),
-            "sys/wrapping/lookup" => (if state.posts.is_empty() { 200 } else { 400 }, json!({})),
+            "sys/wrapping/lookup" if state.posts.is_empty() => (200, json!({})),
+            "sys/wrapping/lookup" => {
+                (400, json!({"errors": ["wrapping token is not valid or does not exist"]}))
+            }
             "sys/wrapping/wrap" => {
                 let created = Timestamp::now().to_string();
                 (200, json!({"wrap_info": {"token": "s.m", "ttl": 604_800, "creation_time": created}}))

@@ -197,6 +197,22 @@ named! {
         NoUpgrade,
         /// Nobody says which version runs.
         VersionUnknown,
+        /// The leader has acknowledged the snapshot, and the cluster has yet to prove that it has its data.
+        Proving,
+        /// Another restore has replaced the data since they were checked.
+        Superseded,
+        /// The servers are not the OpenBao that was checked, or their data are older than they were.
+        ClusterChanged,
+        /// Fewer addresses are named than there are servers.
+        AddressMissing,
+        /// One address leads to several servers, or several servers give one address as their own.
+        AddressShared,
+        /// A quota of OpenBao refuses the request.
+        QuotaExceeded,
+        /// A server answers nothing at all any more.
+        ServerHung,
+        /// Another operation works on the same OpenBao by another `OpenBaoCluster`.
+        OpenBaoBusy,
         /// The Job was made from a template that is no longer the cluster's.
         TemplateStale,
     }

@@ -34,6 +34,14 @@ pub const CAUSE: &str = "openbao.org/cause";
 pub const SLOT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 /// Annotation of a ticket with the marker that a restore wipes; see [`crate::task::Marker`].
 pub const MARKER: &str = "openbao.org/marker";
+/// Annotation of a restore's ticket with what its claim says; see [`crate::task::Claimed`].
+pub const CLAIM: &str = "openbao.org/claim";
+/// Annotation of a restore's ticket with the answer that its pod has read; see [`crate::task::Answered`].
+pub const ANSWER: &str = "openbao.org/answer";
+/// Annotation of a backup's ticket with the marker that its pod has made and not consumed yet.
+pub const SNAPSHOT_MARKER: &str = "openbao.org/snapshot-marker";
+/// Annotation with the name of the request that a request was once: a copy under another name is another request.
+pub const REQUEST_NAME: &str = "openbao.org/request-name";
 /// Annotation that gives up a request, with its UID as value.
 pub const ABANDON: &str = "openbao.org/abandon";
 /// Annotation that settles an unknown outcome: `<uid>/applied` or `<uid>/not-applied`.

@@ -1,8 +1,10 @@
 //! What the operator tells the executor (Task) and hears back (Report): JSON, versioned, small, without secrets.
 
 mod backup;
+mod proof;
 
 pub use backup::{BackupMade, BackupOrder, Keep, NAMED_KEYS, Pruned, Upload};
+pub use proof::{Answer, Answered, Checked, Claim, Claimed, Identity, Origin, SnapshotMarker};
 
 use crate::conditions::{ConditionType, Reason};
 use crate::target::StorageTarget;
