@@ -7,3 +7,11 @@ path "sys/storage/raft/snapshot" {
 path "sys/storage/raft/snapshot-force" {
   capabilities = ["update"]
 }
+# A token for one use for the POST itself; optional, see the README.
+path "auth/token/create" {
+  capabilities = ["update"]
+}
+# Whether each server has an address of its own; optional, see the README.
+path "sys/ha-status" {
+  capabilities = ["read"]
+}

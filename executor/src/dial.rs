@@ -9,7 +9,13 @@ use rules::address::{Address, Class, Denied, Door, Networks};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Why there is no connection.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a name server says.
 type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
@@ -43,20 +49,21 @@ impl Guard {
 
     /// Begins a client for this address alone. A name that its URLs have, such as one for certificates, is not dialled.
     pub(crate) fn client(&self, address: &Address, door: Door) -> Result<ClientBuilder, Denied> {
+        Ok(self.dialer(address, door)?.client())
+    }
+
+    /// The way to this address alone.
+    pub(crate) fn dialer(&self, address: &Address, door: Door) -> Result<Dialer, Denied> {
         self.networks.judge_unresolved(address, door)?;
         let (host, port) = &self.api_server;
+        let literal = address.literal();
         let is_api_server = address.host().eq_ignore_ascii_case(host)
-            || address.literal().is_some_and(|literal| host.parse::<IpAddr>() == Ok(literal.to_canonical()));
+            || literal.is_some_and(|literal| host.parse::<IpAddr>() == Ok(literal.to_canonical()));
         if is_api_server && address.port() == *port {
             return Err(Denied::Never(Class::ApiServer));
         }
-        let resolver =
-            Resolver { guard: self.clone(), host: address.host().to_owned(), port: address.port(), door };
-        Ok(Client::builder()
-            .http1_only()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(resolver)))
+        let (host, port) = (address.host().to_owned(), address.port());
+        Ok(Dialer { guard: self.clone(), host, literal, port, door })
     }
 }
 
@@ -64,18 +71,20 @@ async fn system_lookup(host: String) -> io::Result<Vec<IpAddr>> {
     Ok(tokio::net::lookup_host((host, 0)).await?.map(|found| found.ip()).collect())
 }
 
-/// Resolves one host, whatever name it is asked for, anew for each connection. An address that is written is dialled
-/// without it, and was judged when the client was made.
-struct Resolver {
+/// The way to one host, whatever name it is asked for; it is resolved anew for each connection. An address that is written
+/// is dialled as it is, and was judged when this was made.
+#[derive(Clone)]
+pub(crate) struct Dialer {
     guard: Guard,
     host: String,
+    literal: Option<IpAddr>,
     port: u16,
     door: Door,
 }
 
-impl Resolve for Resolver {
+impl Resolve for Dialer {
     fn resolve(&self, _: Name) -> Resolving {
-        let one = Self { guard: self.guard.clone(), host: self.host.clone(), ..*self };
+        let one = self.clone();
         Box::pin(async move {
             let addresses = one.vetted().await?;
             // Port 0 stands for the URL's own.
@@ -84,9 +93,39 @@ impl Resolve for Resolver {
     }
 }
 
-impl Resolver {
+impl Dialer {
+    /// Begins a client that takes this way.
+    pub(crate) fn client(&self) -> ClientBuilder {
+        Client::builder()
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .dns_resolver(Arc::new(self.clone()))
+    }
+
+    /// A connection. Its addresses are tried in turn, none for so long that no time is left for those behind it.
+    pub(crate) async fn connect(&self, within: Duration) -> Result<TcpStream, Failure> {
+        let deadline = Instant::now() + within;
+        let addresses = match self.literal {
+            Some(literal) => vec![literal],
+            None => timeout(within, self.vetted()).await.map_err(|_| "its name server does not answer")??,
+        };
+        let count = u32::try_from(addresses.len())?;
+        let mut failure = format!("{} has no address", self.host);
+        for (address, share) in addresses.into_iter().zip((1..=count).rev()) {
+            let left = deadline.saturating_duration_since(Instant::now()) / share;
+            let address = SocketAddr::new(address, self.port);
+            let connected = timeout(left, TcpStream::connect(address)).await;
+            match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = format!("{address}: {error}"),
+            }
+        }
+        Err(failure.into())
+    }
+
     /// The addresses that may be called. One that no Job may ever call spoils the whole answer: it is none of a store's.
-    async fn vetted(&self) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn vetted(&self) -> Result<Vec<IpAddr>, Failure> {
         let (api_host, api_port) = &self.guard.api_server;
         let api_server =
             if self.port == *api_port { (self.guard.lookup)(api_host.clone()).await? } else { Vec::new() };

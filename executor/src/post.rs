@@ -1,200 +1,179 @@
-//! The one POST of a restore: begun soon after the claim or not at all, and never tried again.
+//! The POST of a restore: all but its tail, which can be taken back; and then the tail, once, which cannot.
+
+mod body;
+mod outcome;
+
+pub(crate) use outcome::{Ended, Sent};
 
 use crate::clock::Moment;
-use crate::openbao::{Answer, Session, whole};
+use crate::openbao::{Connection, Exchange, Heard, TOKEN};
 use crate::progress::Progress;
-use crate::report::fault;
-use api::names::hexadecimal;
 use api::task::Pinned;
-use futures::{Stream, TryStreamExt, stream};
-use reqwest::Body;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, Read};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use body::{Held, Released, Staged, TAIL_WITHIN};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::Method;
+use hyper::header::{CONTENT_TYPE, EXPECT};
+use outcome::{after_tail, before_tail};
+use serde_json::json;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc::{self, Sender};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
-/// Longest time from the claim to the first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(10);
-/// Bytes of one piece. The last one is a whole piece: without it the server has no list of hashes, and accepts nothing.
-const PIECE: usize = 256 * 1024;
-/// Pieces that are read ahead of the network.
-const AHEAD: usize = 4;
+/// Time between the first two looks at what the peer has acknowledged, and between two late ones. The kernel goes through
+/// all connections of its machine for each.
+const LOOK: Duration = Duration::from_millis(4);
+const LATE_LOOK: Duration = Duration::from_millis(128);
+/// Longest time until the end of a connection is heard that is over: an answer may be read to its end.
+const LAST_WORDS: Duration = Duration::from_secs(6);
 
-/// What became of the POST.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// Not a byte of the snapshot was sent.
-    Nothing(String),
-    /// The server's 204 was read.
-    Acknowledged,
-    /// The server's refusal was read, of the kind that comes before anything is restored.
-    Refused(String),
-    /// Everything else.
-    Unclear(String),
-}
+const INDEX: &str = "X-Vault-Index";
+/// More than any raft log has.
+const FAR_AHEAD: &str = "1000000000000000";
+const INCONSISTENT: &str = "X-Vault-Inconsistent";
 
 /// One snapshot and where it goes.
 pub(crate) struct Upload<'a> {
-    pub(crate) session: &'a Session,
+    /// Who sends it.
+    pub(crate) token: &'a str,
+    /// Of the data that the leader has now.
+    pub(crate) cluster_id: &'a str,
     pub(crate) path: &'static str,
     pub(crate) file: PathBuf,
     /// What the file has to be.
     pub(crate) pinned: &'a Pinned,
-    /// When the ticket was claimed.
-    pub(crate) claimed: Moment,
-    /// Longest time for all of it.
-    pub(crate) longest: Duration,
+    /// Where its tail begins.
+    pub(crate) tail: u64,
 }
 
-impl Sent {
-    /// Whether the listener of the server did not wait for the end.
-    pub(crate) fn was_cut(&self) -> bool {
-        matches!(self, Self::Refused(fault) if fault.contains("i/o timeout"))
+/// A POST whose tail is held back. It is reset where it is dropped.
+pub(crate) struct Posting {
+    exchange: Exchange,
+    /// Where the tail begins.
+    before: u64,
+    /// The tail, and how it comes here once the whole file was read.
+    tail: Option<Bytes>,
+    checked: oneshot::Receiver<Result<Bytes, Staged>>,
+    release: oneshot::Sender<Released>,
+    handed: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Begins the POST: everything before the tail goes out, and the answer is awaited from now on.
+    pub(crate) fn post(self, upload: Upload<'_>, progress: &Arc<Progress>) -> Posting {
+        let Upload { token, cluster_id, path, file, pinned, tail } = upload;
+        progress.begin(pinned.size);
+        let (pieces, checked) = body::read(&file, pinned, tail);
+        let (release, released) = oneshot::channel();
+        let handed = Arc::new(AtomicBool::new(false));
+        let body = Held {
+            size: pinned.size,
+            pieces,
+            released: Some(released),
+            handed: Arc::clone(&handed),
+            wire: Arc::clone(self.wire()),
+            progress: Arc::clone(progress),
+        };
+        let request = self
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, "application/gzip")
+            // Whoever refuses a short body answers before it has come, and not only at its end.
+            .header(EXPECT, "100-continue")
+            .header(TOKEN, token)
+            .header(INDEX, ahead_of(cluster_id))
+            .header(INCONSISTENT, "forward-active-node")
+            .body(body.map_err(Into::into).boxed());
+        Posting { exchange: self.send(request), before: tail, tail: None, checked, release, handed }
     }
 }
 
-/// Sends it.
-pub(crate) async fn send(upload: Upload<'_>, progress: &Arc<Progress>) -> Sent {
-    let Upload { session, path, file, pinned, claimed, longest } = upload;
-    let file = match File::open(file) {
-        Ok(file) => file,
-        Err(error) => return Sent::Nothing(format!("the staged snapshot cannot be read: {error}")),
-    };
-    let gate = Arc::new(Gate::new(claimed));
-    progress.begin(pinned.size);
-    let request = session
-        .snapshot(path)
-        .header(CONTENT_TYPE, "application/gzip")
-        .header(CONTENT_LENGTH, pinned.size)
-        .timeout(longest)
-        .body(body(file, pinned.clone(), &gate, progress));
-    let mut answered = pin!(async { whole(request.send().await?).await });
-    let left = FIRST_BYTE.saturating_sub(claimed.at_most());
-    let answered = match timeout(left, &mut answered).await {
-        Ok(answered) => answered,
-        Err(_) if gate.shut_unused() => {
-            return Sent::Nothing("the server did not take the first byte in time".to_owned());
-        }
-        Err(_) => answered.await,
-    };
-    let untouched = gate.shut();
-    match answered {
-        Ok(answer) => classify(&answer),
-        Err(error) if untouched => Sent::Nothing(fault(error)),
-        Err(error) => Sent::Unclear(fault(error)),
-    }
+/// An index of the raft log that no standby of this cluster has: it answers 307 before it reads a body, where a leader
+/// does not look at it.
+fn ahead_of(cluster_id: &str) -> String {
+    STANDARD.encode(json!({ "cluster": cluster_id, "value": FAR_AHEAD }).to_string())
 }
 
-fn body(file: File, pinned: Pinned, gate: &Arc<Gate>, progress: &Arc<Progress>) -> Body {
-    let (gate, progress) = (Arc::clone(gate), Arc::clone(progress));
-    Body::wrap_stream(pieces(file, pinned).and_then(move |piece| {
-        let passes = gate.pass();
-        if passes {
-            progress.add(piece.len());
+impl Posting {
+    /// Waits until the peer has acknowledged everything before the tail, and the file was found to be what was checked. An
+    /// answer, or the end of the connection, comes first.
+    pub(crate) async fn ready(&mut self) -> Result<(), Ended> {
+        let heard = self.exchange.heard();
+        tokio::select! {
+            biased;
+            heard = heard => Err(before_tail(heard)),
+            arrived = self.arrived() => arrived,
         }
-        std::future::ready(if passes {
-            Ok(piece)
-        } else {
-            Err(io::Error::other("nothing may be sent any more"))
+    }
+
+    async fn arrived(&mut self) -> Result<(), Ended> {
+        if self.tail.is_none() {
+            match (&mut self.checked).await.unwrap_or(Err(Staged::Unwanted)) {
+                Ok(tail) => self.tail = Some(tail),
+                Err(error @ Staged::Unwanted) => return Err(self.last_words(error.to_string()).await),
+                Err(error) => return Err(Ended::Final(error.to_string())),
+            }
+        }
+        let wire = self.exchange.wire();
+        wire.flushed(self.before).await;
+        let mut pause = LOOK;
+        loop {
+            match wire.unacknowledged().await {
+                Ok(0) => break,
+                Ok(_) => sleep(pause).await,
+                Err(error) => {
+                    let unknown = format!("what has arrived of the snapshot cannot be seen: {error}");
+                    return Err(self.last_words(unknown).await);
+                }
+            }
+            pause = LATE_LOOK.min(pause * 2);
+        }
+        self.exchange.heard_by_now().await.map_or(Ok(()), |heard| Err(before_tail(heard)))
+    }
+
+    /// The end of a connection that others have seen to be over.
+    async fn last_words(&self, otherwise: String) -> Ended {
+        let heard = timeout(LAST_WORDS, self.exchange.heard()).await;
+        heard.map_or(Ended::Final(otherwise), before_tail)
+    }
+
+    /// Waits until the held POST has ended by itself.
+    #[cfg(test)]
+    pub(crate) async fn ended(&self) -> Ended {
+        before_tail(self.exchange.heard().await)
+    }
+
+    /// Sends the tail, soon after the claim or not at all, and waits this long for the answer.
+    pub(crate) async fn finish(self, claimed: Moment, answer: Duration) -> Sent {
+        if let Some(heard) = self.exchange.heard_by_now().await {
+            return Sent::Nothing(before_tail(heard).fault().to_owned());
+        }
+        let Some(tail) = self.tail else {
+            return Sent::Nothing("the snapshot was not ready to be sent".to_owned());
+        };
+        // Who does not take it has ended.
+        let _ = self.release.send(Released { tail, claimed });
+        let heard: Option<Heard> = timeout(answer, self.exchange.heard()).await.ok();
+        self.exchange.end().await;
+        if self.handed.load(Ordering::SeqCst) {
+            return after_tail(heard);
+        }
+        Sent::Nothing(match heard {
+            _ if claimed.at_most() >= TAIL_WITHIN => {
+                format!("more than {} s had passed since the claim", TAIL_WITHIN.as_secs())
+            }
+            Some(heard) => before_tail(heard).fault().to_owned(),
+            None => "the connection did not take the end of the snapshot".to_owned(),
         })
-    }))
-}
-
-/// The file, read and hashed ahead of the network.
-fn pieces(file: File, pinned: Pinned) -> impl Stream<Item = io::Result<Vec<u8>>> {
-    let (to, mut from) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = read_checked(file, &pinned, &to) {
-            // Who no longer listens has its answer.
-            let _ = to.blocking_send(Err(error));
-        }
-    });
-    stream::poll_fn(move |context| from.poll_recv(context))
-}
-
-/// Gives the last piece only if all of them are what was checked.
-fn read_checked(mut file: File, pinned: &Pinned, to: &Sender<io::Result<Vec<u8>>>) -> io::Result<()> {
-    let mut digest = Sha256::new();
-    let mut left = pinned.size;
-    while left > 0 {
-        // The first piece is the odd one.
-        let odd = usize::try_from(left % PIECE as u64).unwrap_or_default();
-        let mut piece = vec![0; if odd > 0 { odd } else { PIECE }];
-        file.read_exact(&mut piece)?;
-        digest.update(&piece);
-        left -= piece.len() as u64;
-        if left == 0 && !hexadecimal(&digest.finalize_reset()).eq_ignore_ascii_case(&pinned.sha256) {
-            return Err(io::Error::other(
-                "the staged snapshot is not the one that was checked; its end was held back",
-            ));
-        }
-        if to.blocking_send(Ok(piece)).is_err() {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Lets the first byte pass soon after the claim only, and nothing once it was shut. It is the one place that knows
-/// whether anything was sent.
-struct Gate {
-    claimed: Moment,
-    state: AtomicU8,
-}
-
-const WAITING: u8 = 0;
-const OPEN: u8 = 1;
-const SHUT: u8 = 2;
-
-impl Gate {
-    const fn new(claimed: Moment) -> Self {
-        Self { claimed, state: AtomicU8::new(WAITING) }
     }
 
-    fn pass(&self) -> bool {
-        if self.state.load(Ordering::SeqCst) == OPEN {
-            return true;
-        }
-        self.claimed.at_most() < FIRST_BYTE
-            && self.state.compare_exchange(WAITING, OPEN, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-    }
-
-    /// Shuts it unless something has passed; says whether nothing ever did.
-    fn shut_unused(&self) -> bool {
-        self.state.compare_exchange(WAITING, SHUT, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-    }
-
-    /// Shuts it; says whether nothing ever passed.
-    fn shut(&self) -> bool {
-        self.state.swap(SHUT, Ordering::SeqCst) != OPEN
-    }
-}
-
-/// Refusals that OpenBao gives before it restores anything: measured on 2.7.2.
-const REFUSALS: [&str; 5] = [
-    "failed to decompress snapshot",
-    "failed to read snapshot file",
-    "failed checking integrity of snapshot",
-    "hash check failed",
-    "could not verify hash file",
-];
-
-/// What the answer says about the POST. A redirect is no refusal, and neither is a 403 that OpenBao did not write: what
-/// stands between may have passed everything on before.
-fn classify(answer: &Answer) -> Sent {
-    let fault = answer.fault();
-    match answer.status {
-        204 => Sent::Acknowledged,
-        403 if fault.contains("permission denied") => Sent::Refused(fault),
-        400 | 500 if REFUSALS.iter().any(|text| fault.contains(text)) => Sent::Refused(fault),
-        _ => Sent::Unclear(fault),
+    /// Resets the connection: the server sees it at once, and nothing of the tail can be sent any more.
+    pub(crate) fn reset(self) {
+        drop(self);
     }
 }
 

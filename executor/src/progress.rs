@@ -1,16 +1,26 @@
-//! What the ticket is told while work goes on: how far a transfer is, and which upload has begun.
+//! What the ticket is told while work goes on: how far a transfer is, and what has begun that has to be settled.
 
-use api::task::Upload;
+use api::task::{Answered, SnapshotMarker, Upload};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch::Sender;
 
-/// Bytes moved, of how many, and the upload that has to be settled; shared by who works and who tells.
+/// What is left to settle if this pod is killed now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// One that is no backup yet.
+    pub(crate) upload: Option<Upload>,
+    /// Those that may live in the cluster.
+    pub(crate) markers: Vec<SnapshotMarker>,
+}
+
+/// Bytes moved, of how many, and what has to be settled; shared by who works and who tells.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     moved: AtomicU64,
     total: AtomicU64,
-    upload: Sender<Option<Upload>>,
-    told: Sender<Option<Upload>>,
+    left: Sender<Left>,
+    told: Sender<Left>,
+    answer: Sender<Option<Answered>>,
 }
 
 impl Progress {
@@ -30,37 +40,43 @@ impl Progress {
         (total > 0).then(|| format!("{}/{total}", self.moved.load(Ordering::Relaxed)))
     }
 
-    /// An upload has begun; goes on once the ticket says so.
-    pub(crate) async fn uploading(&self, upload: Upload) {
-        self.upload.send_replace(Some(upload));
-        self.all_told().await;
+    /// Something has begun; goes on once the ticket says so.
+    pub(crate) async fn begun(&self, change: impl FnOnce(&mut Left)) {
+        self.left.send_modify(change);
+        let left = self.left();
+        // Its sender lives as long as this.
+        let _ = self.told.subscribe().wait_for(|told| *told == left).await;
     }
 
-    /// The upload became a backup, or nothing is left of it.
-    pub(crate) fn settled(&self) {
-        self.upload.send_replace(None);
+    /// Something was settled, or another ticket named it before: nobody has to wait for this one.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Left)) {
+        self.left.send_modify(change);
     }
 
-    /// The upload that has to be settled.
-    pub(crate) fn upload(&self) -> Option<Upload> {
-        self.upload.borrow().clone()
+    /// What has to be settled.
+    pub(crate) fn left(&self) -> Left {
+        self.left.borrow().clone()
     }
 
-    /// The ticket was written with this upload.
-    pub(crate) fn tell(&self, upload: Option<Upload>) {
-        self.told.send_replace(upload);
+    /// The leader has answered.
+    pub(crate) fn answered(&self, answer: Option<Answered>) {
+        self.answer.send_replace(answer);
     }
 
-    /// Waits until the ticket has to be written because of the upload.
+    /// What the leader has answered, if that says something.
+    pub(crate) fn answer(&self) -> Option<Answered> {
+        self.answer.borrow().clone()
+    }
+
+    /// The ticket was written with this.
+    pub(crate) fn tell(&self, left: Left) {
+        self.told.send_replace(left);
+    }
+
+    /// Waits until the ticket has to be written because of what is left.
     pub(crate) async fn news(&self) {
         let told = self.told.borrow().clone();
-        // Its sender lives as long as this.
-        let _ = self.upload.subscribe().wait_for(|upload| *upload != told).await;
-    }
-
-    async fn all_told(&self) {
-        let upload = self.upload();
-        let _ = self.told.subscribe().wait_for(|told| *told == upload).await;
+        let _ = self.left.subscribe().wait_for(|left| *left != told).await;
     }
 }
 
@@ -68,22 +84,32 @@ impl Progress {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-    /// Bug: parts are sent before the ticket names their upload, and nobody finds them after the pod was killed.
+    /// Bug: parts are sent, or a snapshot is asked for, before the ticket names the upload and the marker, and nobody finds
+    /// them after the pod was killed.
     #[tokio::test]
-    async fn an_upload_goes_on_only_once_it_was_told() {
-        let progress = Progress::default();
+    async fn what_has_begun_goes_on_only_once_it_was_told() {
+        let time = Time(Timestamp::UNIX_EPOCH);
         let upload = Upload { key: "k".to_owned(), id: "i".to_owned() };
-        assert!(progress.news().now_or_never().is_none());
-        let mut uploading = Box::pin(progress.uploading(upload.clone()));
-        assert!(uploading.as_mut().now_or_never().is_none());
-        progress.news().await;
-        progress.tell(None);
-        assert!(uploading.as_mut().now_or_never().is_none());
-        progress.tell(Some(upload));
-        uploading.await;
-        assert!(progress.news().now_or_never().is_none());
-        progress.settled();
-        progress.news().await;
+        let marker = SnapshotMarker { token: "s.m".to_owned(), created: time.clone(), expires: time };
+        for left in [
+            Left { upload: Some(upload), ..Left::default() },
+            Left { markers: vec![marker], ..Left::default() },
+        ] {
+            let progress = Progress::default();
+            assert!(progress.news().now_or_never().is_none());
+            let mut begun = Box::pin(progress.begun(|now| now.clone_from(&left)));
+            assert!(begun.as_mut().now_or_never().is_none());
+            progress.news().await;
+            progress.tell(Left::default());
+            assert!(begun.as_mut().now_or_never().is_none());
+            progress.tell(left.clone());
+            begun.await;
+            assert!(progress.news().now_or_never().is_none());
+            progress.change(|left| *left = Left::default());
+            progress.news().await;
+        }
     }
 }

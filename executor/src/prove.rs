@@ -1,52 +1,42 @@
-//! Asks the current leader about the marker until the verdict is certain.
+//! Asks the leader of the moment about the markers until the verdict is certain.
 
 use crate::clock::Moment;
-use crate::openbao::{Cluster, Seen, leader_of};
-use jiff::{SignedDuration, Timestamp};
-use plan::proof::{Evidence, Lookup, Post, Verdict, judge};
-use std::time::Duration;
+use crate::openbao::{Cluster, Node, Seen, leader_of};
+use api::task::{Claim, Identity};
+use jiff::Timestamp;
+use plan::proof::{Judge, Look, Lookup, Post, Verdict};
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(500);
+/// A server that answers nothing for so long after its acknowledgement does not come back by itself.
+const HUNG: Duration = Duration::from_mins(5);
 
-/// What a restore did, for whoever wants to prove it. Times are by the clock of its leader.
-pub(crate) struct Claim<'a> {
-    pub(crate) token: &'a str,
-    pub(crate) expires: Timestamp,
-    /// Since when the leader was active before the POST.
-    pub(crate) active_before: Timestamp,
-    pub(crate) claimed: Timestamp,
+/// What is to be proved, and by whom.
+pub(crate) struct Case<'a> {
+    pub(crate) claim: &'a Claim,
     pub(crate) post: Post,
-    pub(crate) end: End,
-}
-
-/// From when on nothing of the POST can be on its way any more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
-    /// Now, or nobody knows.
-    Said(bool),
-    /// This long after the claim, by this pod's clock.
-    After(Moment, SignedDuration),
-}
-
-impl End {
-    fn is_over(self) -> bool {
-        match self {
-            Self::Said(over) => over,
-            Self::After(claim, limit) => {
-                Duration::try_from(limit).is_ok_and(|limit| claim.at_least() >= limit)
-            }
-        }
-    }
+    /// Bytes of the snapshot.
+    pub(crate) size: u64,
+    /// Whether no POST can be on its way any more.
+    pub(crate) nothing_on_its_way: bool,
+    /// When this very pod read the 204.
+    pub(crate) acknowledged: Option<Moment>,
+    /// Whether the snapshot may have brought other keys, so that a sealed leader stays sealed.
+    pub(crate) force: bool,
 }
 
 /// The verdict, and how the servers were when it was found.
 pub(crate) struct Proof {
     pub(crate) verdict: Verdict,
-    /// Address of the leader of now.
-    pub(crate) leader: Option<String>,
+    /// The look that it rests on.
+    pub(crate) look: Option<Look>,
+    /// When that was, by the leader's clock.
+    pub(crate) asked: Option<Timestamp>,
     pub(crate) sealed: Vec<Sealed>,
+    /// Whether the server that acknowledged answers nothing any more.
+    pub(crate) hung: bool,
     /// How long it was looked for.
     pub(crate) looked: Duration,
 }
@@ -58,58 +48,86 @@ pub(crate) struct Sealed {
     pub(crate) kind: Option<String>,
 }
 
-/// What the leader of now says.
-struct Said {
-    leader: String,
-    lookup: Lookup,
-    asked: Option<Timestamp>,
-    active: Option<Timestamp>,
-}
-
-/// Looks until it is known, or for this long.
-pub(crate) async fn prove(cluster: &Cluster, claim: &Claim<'_>, longest: Duration) -> Proof {
+/// Looks until it is known, or for this long, or until waiting is of no use.
+pub(crate) async fn prove(cluster: &Cluster, case: &Case<'_>, longest: Duration) -> Proof {
     let begun = Moment::now();
+    let mut judge = Judge::new(case.claim, case.post, case.size);
+    let mut proof = Proof {
+        verdict: judge.unseen(),
+        look: None,
+        asked: None,
+        sealed: Vec::new(),
+        hung: false,
+        looked: Duration::ZERO,
+    };
+    let mut heard = Instant::now();
     loop {
-        // Before the leader is asked: what comes later proves nothing about an answer of before.
-        let nothing_on_its_way = claim.end.is_over();
         let seen = cluster.look().await;
-        let said = ask_leader(cluster, &seen, claim.token).await;
-        let evidence = Evidence {
-            lookup: said.as_ref().map_or(Lookup::Unclear, |said| said.lookup),
-            asked: said.as_ref().and_then(|said| said.asked),
-            active_now: said.as_ref().and_then(|said| said.active),
-            active_before: claim.active_before,
-            claimed: claim.claimed,
-            marker_expires: claim.expires,
-            post: claim.post,
-            nothing_on_its_way,
-        };
-        let verdict = judge(&evidence);
-        tracing::debug!(?evidence, ?verdict, "looked for the proof");
-        if verdict != Verdict::Unknown || begun.at_least() > longest {
-            let (leader, sealed) = (said.map(|said| said.leader), sealed(cluster, &seen).await);
-            return Proof { verdict, leader, sealed, looked: begun.at_least() };
+        if !seen.iter().any(|one| one.address == case.claim.leader && one.is_silent) {
+            heard = Instant::now();
+        }
+        if let Some((look, asked)) = look(cluster, &seen, case, begun).await {
+            proof.verdict = judge.look(&look);
+            tracing::debug!(?look, verdict = ?proof.verdict, "looked for the proof");
+            (proof.look, proof.asked) = (Some(look), asked);
+        }
+        proof.hung = case.acknowledged.is_some() && heard.elapsed() >= HUNG;
+        let stays_sealed = case.force && seen.iter().all(Seen::is_sealed);
+        let is_known = !matches!(proof.verdict, Verdict::Unknown(_));
+        if is_known || proof.hung || stays_sealed || begun.at_least() >= longest {
+            (proof.sealed, proof.looked) = (sealed(cluster, &seen).await, begun.at_least());
+            return proof;
         }
         sleep(POLL).await;
     }
 }
 
-/// Asks only the one server that leads; its `active_time` before and after the answer is the same.
-async fn ask_leader(cluster: &Cluster, seen: &[Seen], token: &str) -> Option<Said> {
+/// Asks only the one server that leads, and that leads still, as the same OpenBao, when it has answered.
+async fn look(
+    cluster: &Cluster,
+    seen: &[Seen],
+    case: &Case<'_>,
+    begun: Moment,
+) -> Option<(Look, Option<Timestamp>)> {
     let (index, before) = leader_of(seen)?;
-    let node = cluster.node(index)?;
-    let lookup = match node.has_marker(token).await {
+    let (node, at) = (cluster.node(index)?, begun.at_least());
+    let active = before.active_time?;
+    let (request, first) = lookup(node, &case.claim.marker).await;
+    let marker = case.claim.origin.as_ref().map(|origin| &origin.marker);
+    let marker = marker.filter(|marker| before.said_at.is_none_or(|now| now < marker.expires.0));
+    let (snapshot, second) = match marker {
+        Some(marker) => {
+            let (found, took) = lookup(node, &marker.token).await;
+            (Some(found), took)
+        }
+        None => (None, Duration::ZERO),
+    };
+    let (cluster_id, after) = tokio::join!(node.cluster_id(), node.leadership());
+    let (cluster_id, after) = (cluster_id?, after.ok()?);
+    let is_same = after.is_self && after.active_time == Some(active);
+    let identity =
+        Identity { cluster_id, active_time: active.to_string(), raft_index: before.raft_applied_index };
+    let look = Look {
+        leader: node.address.clone(),
+        identity,
+        request,
+        snapshot,
+        took: first.max(second),
+        at,
+        nothing_on_its_way: case.nothing_on_its_way,
+        acknowledged: case.acknowledged.map(|read| read.at_most()),
+    };
+    is_same.then_some((look, after.said_at))
+}
+
+async fn lookup(node: &Node, marker: &str) -> (Lookup, Duration) {
+    let begun = Instant::now();
+    let found = match node.has_marker(marker).await {
         Ok(true) => Lookup::Present,
         Ok(false) => Lookup::Absent,
         Err(_) => Lookup::Unclear,
     };
-    let after = node.leadership().await.ok()?;
-    (after.is_self && after.active_time == before.active_time).then(|| Said {
-        leader: node.address.clone(),
-        lookup,
-        asked: after.said_at,
-        active: after.active_time,
-    })
+    (found, begun.elapsed())
 }
 
 async fn sealed(cluster: &Cluster, seen: &[Seen]) -> Vec<Sealed> {

@@ -2,7 +2,9 @@
 
 use crate::steps;
 use api::conditions::{ConditionType, Reason};
-use api::task::{MAX_BYTES, Outcome, Pinned, Problem, Report, StageFinding, Task, TaskKind, WIRE_VERSION};
+use api::task::{
+    Checked, MAX_BYTES, Origin, Outcome, Pinned, Problem, Report, StageFinding, Task, TaskKind, WIRE_VERSION,
+};
 use std::error::Error;
 use std::path::Path;
 
@@ -41,13 +43,15 @@ fn located(task: &Task, field: String) -> Option<String> {
 }
 
 /// Everything found so far. What was found by several at once is put together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
     problems: Vec<Problem>,
     refused: bool,
     stages: Vec<StageFinding>,
     pub(crate) next_steps: Vec<String>,
     pub(crate) pinned: Option<Pinned>,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) checked: Option<Checked>,
 }
 
 impl Findings {
@@ -114,6 +118,8 @@ impl Findings {
         other.stages.into_iter().for_each(|stage| self.add(stage));
         self.next_steps.extend(other.next_steps);
         self.pinned = other.pinned.or(self.pinned.take());
+        self.origin = other.origin.or(self.origin.take());
+        self.checked = other.checked.or(self.checked.take());
     }
 
     pub(crate) fn has_problems(&self) -> bool {
@@ -131,8 +137,9 @@ impl Findings {
     }
 
     pub(crate) fn ended(self, outcome: Outcome) -> Report {
-        let Self { problems, refused: _, stages, next_steps, pinned } = self;
-        Report { v: WIRE_VERSION, outcome, problems, stages, next_steps, pinned, backup: None }
+        let Self { problems, refused: _, stages, next_steps, pinned, origin, checked } = self;
+        let v = WIRE_VERSION;
+        Report { v, outcome, problems, stages, next_steps, pinned, origin, checked, backup: None }
     }
 }
 
@@ -194,8 +201,8 @@ pub(crate) fn fitted(report: &Report) -> String {
     }
     let problems = report.problems.iter_mut().map(|problem| &mut problem.message);
     let stages = report.stages.iter_mut().map(|stage| &mut stage.message);
-    let remark = report.backup.iter_mut().filter_map(|made| made.pruned.remark.as_mut());
-    for message in problems.chain(stages).chain(remark) {
+    let remarks = report.backup.iter_mut().flat_map(|made| [&mut made.remark, &mut made.pruned.remark]);
+    for message in problems.chain(stages).chain(remarks.flatten()) {
         *message = short(message);
     }
     // What was made is never left out; which others went is in the log too.
@@ -215,7 +222,8 @@ pub(crate) fn fitted(report: &Report) -> String {
             }
         } else if report.stages.pop().is_none() && report.next_steps.pop().is_none() {
             let rest = Findings::default().ended(report.outcome);
-            let rest = Report { backup: report.backup, pinned: report.pinned, ..rest };
+            let Report { backup, pinned, origin, checked, .. } = report;
+            let rest = Report { backup, pinned, origin, checked, ..rest };
             return fits(&rest).unwrap_or_default();
         }
     }

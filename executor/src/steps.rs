@@ -133,6 +133,11 @@ fn restart_one(address: &str, why: &str) -> String {
     )
 }
 
+/// For a server that answers nothing any more.
+pub(crate) fn restart_hung(address: &str) -> String {
+    restart_one(address, "it answers nothing any more")
+}
+
 /// For a sealed server that may be unsealed. `kind` is that of its seal.
 pub(crate) fn unseal(address: &str, kind: Option<&str>) -> String {
     let keys = "if the restore brought other keys, with those of the snapshot's cluster";

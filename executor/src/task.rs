@@ -1,16 +1,18 @@
 //! The Task of this pod, and who does it.
 
 mod access;
+mod attempt;
 mod backup;
 mod check;
 mod conclude;
+mod consume;
 mod manifest;
-mod prepare;
 mod prove;
 mod restore;
 mod snapshot;
 
 use crate::args::Args;
+use crate::clock::ServerClock;
 use crate::progress::Progress;
 use crate::report::{self, Fault};
 use crate::ticket::{Ticket, TicketError};
@@ -36,38 +38,57 @@ pub(crate) async fn run(args: &Args) -> Report {
     }
 }
 
+/// The Report of a pod, and whether the API server has it.
+struct Ended {
+    report: Report,
+    is_left: bool,
+}
+
+impl Ended {
+    /// One that only the termination log will have.
+    const fn unheard(report: Report) -> Self {
+        Self { report, is_left: false }
+    }
+}
+
 /// Does what changes nothing, until the pod is told to end. The kernel would not end it: it is the first process of its
-/// container, which has to listen by itself.
-async fn work(task: &Task, args: &Args, progress: &Progress, work: impl Future<Output = Report>) -> Report {
+/// container, which has to listen by itself. Work begins with the clock of the API server.
+async fn work<F: Future<Output = Report>>(
+    task: &Task,
+    args: &Args,
+    progress: &Progress,
+    work: impl FnOnce(ServerClock) -> F,
+) -> Ended {
     let mut termination = match termination() {
         Ok(termination) => termination,
-        Err(report) => return *report,
+        Err(report) => return Ended::unheard(*report),
     };
     tokio::select! {
         biased;
-        _ = termination.recv() => cancelled(),
-        report = with_ticket(task, args, progress, work) => report,
+        _ = termination.recv() => Ended::unheard(cancelled()),
+        ended = with_ticket(task, args, progress, work) => ended,
     }
 }
 
 /// The claim comes first and says that this pod lives.
-async fn with_ticket(
+async fn with_ticket<F: Future<Output = Report>>(
     task: &Task,
     args: &Args,
     progress: &Progress,
-    work: impl Future<Output = Report>,
-) -> Report {
+    work: impl FnOnce(ServerClock) -> F,
+) -> Ended {
     let mut ticket = match Ticket::open(task, args).await {
         Ok(ticket) => ticket,
-        Err(error) => return lost(&error),
+        Err(error) => return Ended::unheard(lost(&error)),
     };
-    if let Err(error) = ticket.claim(|_| None).await {
-        return leave(&mut ticket, lost(&error), progress).await;
-    }
+    let clock = match ticket.claim(|_| None).await {
+        Ok(clock) => clock,
+        Err(error) => return leave(&mut ticket, lost(&error), progress).await,
+    };
     let report = tokio::select! {
         biased;
-        report = work => report,
-        error = ticket.beat(progress) => return lost(&error),
+        report = work(clock) => report,
+        error = ticket.beat(progress) => return Ended::unheard(lost(&error)),
     };
     leave(&mut ticket, report, progress).await
 }
@@ -88,7 +109,7 @@ fn termination() -> Result<Signal, Box<Report>> {
 }
 
 fn cancelled() -> Report {
-    let message = "The pod was told to end before it had claimed a restore. Nothing was touched.";
+    let message = "The pod was told to end before it had claimed a restore. Nothing was applied.";
     report::ended(Outcome::Failed, Reason::Cancelled, message.to_owned())
 }
 
@@ -98,11 +119,12 @@ fn lost(error: &TicketError) -> Report {
 }
 
 /// Leaves the Report on the ticket. What cannot be left there is in the termination log.
-async fn leave(ticket: &mut Ticket, report: Report, progress: &Progress) -> Report {
-    if let Err(error) = ticket.leave(&report::fitted(&report), progress).await {
+async fn leave(ticket: &mut Ticket, report: Report, progress: &Progress) -> Ended {
+    let left = ticket.leave(&report::fitted(&report), progress).await;
+    if let Err(error) = &left {
         tracing::error!(%error, "the Report is not on the ticket");
     }
-    report
+    Ended { is_left: left.is_ok(), report }
 }
 
 #[cfg(test)]

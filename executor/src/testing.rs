@@ -5,9 +5,11 @@ mod fault;
 #[expect(dead_code, reason = "the builder of the archive's tests makes more than is needed here")]
 #[path = "../archive/src/testing.rs"]
 mod parts;
+mod tls;
 
-pub(crate) use bao::{Bao, End, Gives, OTHER_KEYS, answer_once, node};
+pub(crate) use bao::{Bao, End, Gives, Markers, OTHER_KEYS, answer_once, node};
 pub(crate) use fault::{Deed, Faults};
+pub(crate) use tls::Tls;
 
 use crate::args::Args;
 use crate::dial::Guard;
@@ -192,10 +194,12 @@ pub(crate) fn task(kind: TaskKind) -> Task {
         target: target("http://127.0.0.1:1"),
         key: "a.snap".to_owned(),
         sha256: None,
-        cluster: Servers { addresses: Vec::new(), tls_server_name: None },
+        cluster: Servers { addresses: Vec::new(), replicas: 0, tls_server_name: None },
         login: Some(Login::Token { key: "token".to_owned() }),
         force: false,
         pinned: None,
+        origin: None,
+        checked: None,
         proof: None,
         backup: None,
     }

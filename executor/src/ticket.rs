@@ -7,14 +7,15 @@ pub(crate) use error::TicketError;
 use crate::args::Args;
 use crate::clock::{Moment, ServerClock, date};
 use crate::pem;
-use crate::progress::Progress;
+use crate::progress::{Left, Progress};
 use crate::report::{Fault, fault};
 use api::names;
-use api::task::{Marker, Task, Upload};
+use api::task::{Answered, Claimed, Task};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
@@ -40,6 +41,8 @@ pub(crate) struct Ticket {
     not_after: Timestamp,
     lease: Lease,
     claim: Claim,
+    /// What the claim says beside its holder.
+    claimed: Option<String>,
 }
 
 /// Who may be its holder without being somebody else.
@@ -80,6 +83,7 @@ impl Ticket {
             not_after: task.not_after.0,
             lease: Lease::default(),
             claim: Claim::None,
+            claimed: None,
         };
         let begun = Instant::now();
         loop {
@@ -94,11 +98,11 @@ impl Ticket {
         }
     }
 
-    /// Makes this pod the holder, in one write with the marker, which is made for the API server's time. After a lost
-    /// answer it looks whether it is. Gives the API server's clock, as of just before the first write.
+    /// Makes this pod the holder, in one write with what the claim says, which is made for the API server's time. After a
+    /// lost answer it looks whether it is. Gives the API server's clock, as of just before the first write.
     pub(crate) async fn claim(
         &mut self,
-        marker: impl Fn(Timestamp) -> Option<Marker>,
+        claimed: impl Fn(Timestamp) -> Option<Claimed>,
     ) -> Result<ServerClock, TicketError> {
         let mut first: Option<ServerClock> = None;
         for _ in 0..CONFLICTS {
@@ -110,19 +114,19 @@ impl Ticket {
                 }
                 read => read?,
             };
-            if let (Claim::Ours, Some(claimed)) = (self.claim, first) {
-                return Ok(claimed);
+            if let (Claim::Ours, Some(begun)) = (self.claim, first) {
+                return Ok(begun);
             }
             if now > self.not_after {
                 return Err(TicketError::Expired { not_after: self.not_after });
             }
-            let next = self.claimed(now, marker(now).as_ref())?;
-            let claimed = *first.get_or_insert_with(|| ServerClock { said: now, since: Moment::now() });
+            let next = self.claimed(now, claimed(now).as_ref())?;
+            let begun = *first.get_or_insert_with(|| ServerClock { said: now, since: Moment::now() });
             self.claim = Claim::Tried;
             match self.put(&next).await {
                 Ok(true) => {
                     self.claim = Claim::Ours;
-                    return Ok(claimed);
+                    return Ok(begun);
                 }
                 Ok(false) => {}
                 Err(error) if error.is_passing() => tracing::warn!(%error, "the claim got no clear answer"),
@@ -133,18 +137,24 @@ impl Ticket {
     }
 
     /// As it will be once this pod holds it.
-    fn claimed(&self, now: Timestamp, marker: Option<&Marker>) -> Result<Lease, TicketError> {
+    fn claimed(&mut self, now: Timestamp, claimed: Option<&Claimed>) -> Result<Lease, TicketError> {
+        let text = claimed.map(serde_json::to_string).transpose();
+        self.claimed =
+            text.map_err(|error| TicketError::Unreachable(format!("nothing can be claimed: {error}")))?;
         let mut next = self.lease.clone();
+        self.hold(&mut next);
         let spec = next.spec.get_or_insert_default();
-        spec.holder_identity = Some(self.pod.clone());
         spec.acquire_time = Some(MicroTime(now));
         spec.renew_time = Some(MicroTime(now));
-        if let Some(marker) = marker {
-            let text = serde_json::to_string(marker)
-                .map_err(|error| TicketError::Unreachable(format!("no marker for it: {error}")))?;
-            annotate(&mut next, names::MARKER, &text);
-        }
         Ok(next)
+    }
+
+    /// Makes this pod the holder of a Lease: of one that it claimed, whatever a rollback of etcd has taken away.
+    fn hold(&self, lease: &mut Lease) {
+        lease.spec.get_or_insert_default().holder_identity = Some(self.pod.clone());
+        if let Some(claimed) = &self.claimed {
+            annotate(lease, names::CLAIM, claimed);
+        }
     }
 
     /// Beats, with the progress, for as long as the ticket is what it was; then says what it became.
@@ -157,8 +167,8 @@ impl Ticket {
             });
             match written.await {
                 Ok(()) => {
-                    progress.tell(note.upload);
-                    // An upload waits for the ticket that names it.
+                    progress.tell(note.left);
+                    // What has begun waits for the ticket that names it.
                     let _ = timeout(BEAT, progress.news()).await;
                 }
                 Err(error) if error.is_passing() => {
@@ -195,6 +205,9 @@ impl Ticket {
     async fn write(&mut self, change: impl Fn(&mut Lease)) -> Result<(), TicketError> {
         for _ in 0..CONFLICTS {
             let mut next = self.lease.clone();
+            if self.claim == Claim::Ours {
+                self.hold(&mut next);
+            }
             change(&mut next);
             if self.put(&next).await? {
                 return Ok(());
@@ -252,7 +265,7 @@ impl Ticket {
         }
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
         match (self.claim, holder) {
-            (Claim::None | Claim::Tried, "") => {}
+            (_, "") => {}
             (Claim::Tried | Claim::Ours, holder) if holder == self.pod => self.claim = Claim::Ours,
             (_, holder) => return Err(TicketError::ClaimedBy(holder.to_owned())),
         }
@@ -266,23 +279,34 @@ impl Ticket {
 /// What each write tells of the work.
 struct Note {
     progress: Option<String>,
-    upload: Option<Upload>,
+    left: Left,
+    answer: Option<Answered>,
 }
 
 impl Note {
     fn of(progress: &Progress) -> Self {
-        Self { progress: progress.text(), upload: progress.upload() }
+        Self { progress: progress.text(), left: progress.left(), answer: progress.answer() }
     }
 
     fn write(&self, lease: &mut Lease) {
         if let Some(text) = &self.progress {
             annotate(lease, names::PROGRESS, text);
         }
-        match self.upload.as_ref().and_then(|upload| serde_json::to_string(upload).ok()) {
-            Some(text) => annotate(lease, names::UPLOAD, &text),
-            None => {
-                lease.metadata.annotations.get_or_insert_default().remove(names::UPLOAD);
-            }
+        if let Some(text) = self.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()) {
+            annotate(lease, names::ANSWER, &text);
+        }
+        let Left { upload, markers } = &self.left;
+        name(lease, names::UPLOAD, upload.as_ref());
+        name(lease, names::SNAPSHOT_MARKER, (!markers.is_empty()).then_some(markers));
+    }
+}
+
+/// Names what has to be settled, or takes back what was named.
+fn name<T: Serialize>(lease: &mut Lease, key: &str, what: Option<&T>) {
+    match what.and_then(|what| serde_json::to_string(what).ok()) {
+        Some(text) => annotate(lease, key, &text),
+        None => {
+            lease.metadata.annotations.get_or_insert_default().remove(key);
         }
     }
 }

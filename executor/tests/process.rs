@@ -9,7 +9,7 @@ mod testing;
 
 use api::conditions::{ConditionType, Reason};
 use api::names;
-use api::task::{Marker, Outcome, Pinned, Report, TaskKind};
+use api::task::{Claimed, Outcome, Pinned, Report, TaskKind};
 use lab::process::signal;
 use lab::{Ended, Executor, Lab, write_snapshot};
 use std::path::PathBuf;
@@ -61,10 +61,12 @@ async fn check_restore_and_proof_in_little_memory() {
     is_on_ticket(&lab, &restore);
     assert_eq!(lab.bao.posts().iter().map(|post| post.bytes).collect::<Vec<_>>(), [pinned.size]);
     assert!(restore.peak <= MOST_MEMORY, "{} bytes for a restore", restore.peak);
+    assert!(lab.bao.markers().is_empty(), "{:?}", lab.bao.markers());
 
-    let marker: Marker = serde_json::from_value(lab.kubernetes.annotation(names::MARKER)).unwrap();
+    let claimed: Claimed = serde_json::from_value(lab.kubernetes.annotation(names::CLAIM)).unwrap();
     lab.kubernetes.renew();
-    let proof = lab.run(&lab.prove(marker)).end().await;
+    lab.bao.put_back_marker();
+    let proof = lab.run(&lab.prove(claimed.claim)).end().await;
     assert_eq!((proof.code, applied(&proof.report)), (Some(0), Some(true)), "{:?}", proof.report);
     is_on_ticket(&lab, &proof);
 }

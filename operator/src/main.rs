@@ -78,7 +78,8 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         leadership: leadership.clone(),
         recorder: recorder.clone(),
     };
-    let networks = args.storage_allow_cidrs.clone();
+    let home =
+        restore::Home { networks: args.storage_allow_cidrs.clone(), namespace: args.namespace.clone() };
     let backups = backup::Backups {
         client: client.clone(),
         clock: clock.clone(),
@@ -88,7 +89,7 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         reporting: backup::Reporting::new(&client, recorder.clone(), Arc::clone(&metrics)),
     };
     let restores =
-        restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder, networks);
+        restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder, home);
     let health = health::bind(&args, readiness, metrics, stop.clone()).await?;
 
     let candidate = elector.run(vacate.clone());

@@ -2,6 +2,7 @@
 //! demo, and the harness of every test that crosses a wall.
 
 pub mod acts;
+pub mod balancer;
 pub mod cluster;
 pub mod control_plane;
 pub mod corpus;
@@ -15,5 +16,6 @@ pub mod operator;
 pub mod reference;
 pub mod rehearsal;
 pub mod scenario;
+pub mod site;
 pub mod stub;
 pub mod tools;

@@ -6,6 +6,8 @@
 mod forward;
 mod view;
 
+pub(crate) use forward::of_message;
+
 use crate::harness::Cluster;
 use crate::object_store::acceptor_of;
 use anyhow::Context;
@@ -30,10 +32,19 @@ use tokio_util::sync::CancellationToken;
 /// Where the line is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// At which write, from 1.
-    pub write: usize,
+    /// At which write.
+    pub at: Write,
     /// On which side of it.
     pub side: Side,
+}
+
+/// One write of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// From 1.
+    Nth(usize),
+    /// With which the pod of a restore claims its ticket.
+    Claim,
 }
 
 /// On which side of a write.
@@ -145,14 +156,18 @@ impl Line {
 
 impl Shared {
     /// Notes a request; says on which side of it the line is to be cut, if it is a write and the one.
-    fn note(&self, method: &Method, path: &str) -> Option<Side> {
+    fn note(&self, method: &Method, path: &str, body: &[u8]) -> Option<Side> {
         if view::reads_a_restore(method, path) {
             self.looks.fetch_add(1, Ordering::SeqCst);
         }
         let what = view::write_in(method, path, &self.namespace)?;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.push(what);
-        self.options.cut.filter(|cut| cut.write == written.len()).map(|cut| cut.side)
+        let is_it = |cut: &Cut| match cut.at {
+            Write::Nth(write) => write == written.len(),
+            Write::Claim => view::claims(body),
+        };
+        self.options.cut.filter(is_it).map(|cut| cut.side)
     }
 
     fn cut_off(&self, caller: Option<HeaderValue>) {

@@ -5,7 +5,8 @@
 //! node listens on the address of each Service and forwards. Names are resolved by one shared `/etc/hosts`.
 //!
 //! A pod is told to misbehave by its annotation `node.local/fault`: `kill`, `freeze`, `thaw` or `lose`, with a suffix
-//! (`kill-2`) to say the same once more.
+//! (`kill-2`) to say the same once more. A Service without a selector leads where its annotation `node.local/endpoints`
+//! says.
 
 mod actor;
 mod addresses;
@@ -35,6 +36,7 @@ mod tokens;
 mod volumes;
 
 pub(crate) use fault::ANNOTATION as FAULT;
+pub use services::ANNOTATION as ENDPOINTS;
 
 use std::collections::BTreeMap;
 use std::fmt;

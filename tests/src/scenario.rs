@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreExt, path::Path};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -77,6 +77,15 @@ impl<'a> Scenario<'a> {
         Ok(scenario)
     }
 
+    /// Sets up the same in servers that were initialised anew.
+    ///
+    /// # Errors
+    /// What OpenBao refused.
+    pub async fn set_up_anew(&mut self, openbao: OpenBao) -> anyhow::Result<()> {
+        self.openbao = openbao;
+        self.set_up_openbao().await
+    }
+
     async fn set_up_openbao(&self) -> anyhow::Result<()> {
         let key = std::fs::read_to_string(self.cluster.variable("SERVICE_ACCOUNT_PUBLIC_KEY"))?;
         self.bao(Method::POST, "sys/mounts/app", json!({"type": "kv"})).await?;
@@ -84,11 +93,35 @@ impl<'a> Scenario<'a> {
         let issuer = "https://kubernetes.default.svc";
         let config = json!({"bound_issuer": issuer, "jwt_validation_pubkeys": [key]});
         self.bao(Method::POST, "auth/jwt/config", config).await?;
+        self.grant_all().await
+    }
+
+    /// Gives its OpenBaoCluster what it needs, in data that came from elsewhere too.
+    ///
+    /// # Errors
+    /// What OpenBao refused.
+    pub async fn grant_all(&self) -> anyhow::Result<()> {
         for (policy, role, what, whose) in GRANTS {
-            let whose = whose.replace("NAMESPACE", &self.namespace).replace("CLUSTER", &self.name);
             self.bao(Method::POST, &format!("sys/policies/acl/{policy}"), json!({"policy": what})).await?;
-            self.bao(Method::POST, &format!("auth/jwt/role/{role}"), serde_json::from_str(&whose)?).await?;
+            self.grant(role, whose, &self.name).await?;
         }
+        Ok(())
+    }
+
+    /// Lets another OpenBaoCluster of the namespace in, by roles that end in its name: `restore-<name>`, `backup-<name>`.
+    ///
+    /// # Errors
+    /// What OpenBao refused.
+    pub async fn admit(&self, cluster: &str) -> anyhow::Result<()> {
+        for (policy, _, _, whose) in GRANTS {
+            self.grant(&format!("{policy}-{cluster}"), whose, cluster).await?;
+        }
+        Ok(())
+    }
+
+    async fn grant(&self, role: &str, whose: &str, cluster: &str) -> anyhow::Result<()> {
+        let whose = whose.replace("NAMESPACE", &self.namespace).replace("CLUSTER", cluster);
+        self.bao(Method::POST, &format!("auth/jwt/role/{role}"), serde_json::from_str(&whose)?).await?;
         Ok(())
     }
 
@@ -208,6 +241,18 @@ impl<'a> Scenario<'a> {
         Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
     }
 
+    /// Has a server restore this snapshot, by hand. It answers before it begins.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn restore_by_hand(&self, address: &str, snapshot: Vec<u8>) -> anyhow::Result<()> {
+        let url = format!("{address}/v1/sys/storage/raft/snapshot");
+        let request = self.http.post(url).header("X-Vault-Token", &self.openbao.root_token);
+        let answer = request.body(snapshot).send().await?;
+        ensure!(answer.status() == StatusCode::NO_CONTENT, "a snapshot by hand: {}", answer.text().await?);
+        Ok(())
+    }
+
     /// Who leads, and a client that finds it: a pod's name is known to the cluster only.
     async fn leader(&self) -> anyhow::Result<(reqwest::Client, String)> {
         let told = self.bao(Method::GET, "sys/leader", Value::Null).await?;
@@ -230,6 +275,14 @@ impl<'a> Scenario<'a> {
     pub async fn put(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         self.store.put(&Path::parse(key)?, bytes.into()).await?;
         Ok(())
+    }
+
+    /// An object of the bucket.
+    ///
+    /// # Errors
+    /// When the store refuses, or has none.
+    pub async fn object(&self, key: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(self.store.get(&Path::parse(key)?).await?.bytes().await?.to_vec())
     }
 
     /// A request to restore `key` into this cluster, by JWT.

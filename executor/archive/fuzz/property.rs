@@ -23,7 +23,7 @@ pub(crate) fn archive(bytes: &[u8]) {
 }
 
 /// What is taken is taken to its last byte, and no further; and it does not matter in what pieces it comes, but for
-/// which of several faults is found first.
+/// which of several faults is found first. Without its tail it ends right before what follows state.bin, or a little earlier.
 fn object(bytes: &[u8]) {
     let whole = read([bytes]);
     let piece = 1 + bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 97;
@@ -32,6 +32,11 @@ fn object(bytes: &[u8]) {
         assert_eq!(summary.object_size, bytes.len() as u64);
         assert!(read([&bytes[..bytes.len() - 1]]).is_err(), "its last byte may be missing");
         assert!(read([bytes, b"\0"]).is_err(), "a byte may follow it");
+        let head = usize::try_from(summary.tail).ok().and_then(|tail| bytes.get(..tail));
+        let before_sums = |error: ArchiveError| {
+            matches!(error, ArchiveError::Truncated { inside: "state.bin" | "SHA256SUMS" })
+        };
+        assert!(head.is_some_and(|head| read([head]).is_err_and(before_sums)), "a part of it may be missing");
     }
 }
 

@@ -8,13 +8,11 @@ use crate::records::Records;
 use crate::sealed;
 use crate::summary::expected_object_size;
 use crate::sums::Sums;
-use crate::tar::{MEMBERS, Members};
+use crate::tar::{MEMBERS, Members, STATE};
 use sha2::{Digest, Sha256};
 
 /// Most bytes of a small member. OpenBao refuses a meta.json of 8 KiB and more; the other two are well below.
 const SMALL: u64 = 8191;
-/// Index of state.bin in [`MEMBERS`].
-const STATE: usize = 1;
 
 /// Receives the members of one archive.
 pub(crate) struct Content {

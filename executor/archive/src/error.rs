@@ -61,6 +61,26 @@ pub enum ArchiveError {
         "The snapshot is damaged: bytes that only fill up its tar archive are not zero, or are too many."
     )]
     Filling,
+    /// Compressed bytes after state.bin have no content.
+    #[error(
+        "The snapshot is padded: only {content} bytes come out of the {bytes} that follow state.bin in its compressed data. A server may apply such a snapshot before it has all of it."
+    )]
+    Filler {
+        /// Compressed bytes.
+        bytes: u64,
+        /// What comes out of them.
+        content: u64,
+    },
+    /// Too much of the object comes after state.bin.
+    #[error(
+        "The snapshot is padded: {bytes} bytes of the object follow state.bin, at most {limit} are accepted. A server may apply such a snapshot before it has all of it."
+    )]
+    LongTail {
+        /// How many.
+        bytes: u64,
+        /// The most that are accepted.
+        limit: u64,
+    },
     /// A small member is not small.
     #[error(
         "The object is not a snapshot of OpenBao: {member} has {size} bytes, at most {limit} are expected."

@@ -2,11 +2,13 @@
 
 use crate::buffer::Block;
 use crate::error::ArchiveError;
+use crate::tail::{Place, Tail};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 /// What the header must begin with: magic, deflate, no flags. OpenBao writes no name, comment, extra field or header
 /// checksum. The six bytes behind it (time, compression level, operating system) mean nothing.
 const HEADER: [u8; 4] = [0x1f, 0x8b, 8, 0];
+const HEADER_SIZE: usize = 10;
 /// Most bytes that one compressed byte stands for, and how many are let pass before that is asked. Values are encrypted,
 /// so that hardly more than the keys before them can be compressed.
 const MOST_INFLATED: u64 = 16;
@@ -19,11 +21,12 @@ pub(crate) struct Gunzip {
     stage: Stage,
     inflate: Decompress,
     crc: Crc,
+    tail: Tail,
     output: Box<[u8]>,
 }
 
 enum Stage {
-    Header(Block<10>),
+    Header(Block<HEADER_SIZE>),
     Body,
     Trailer(Block<8>),
     Done,
@@ -35,15 +38,16 @@ impl Gunzip {
             stage: Stage::Header(Block::new()),
             inflate: Decompress::new(false),
             crc: Crc::new(),
+            tail: Tail::new(),
             output: vec![0; OUTPUT].into_boxed_slice(),
         }
     }
 
-    /// Decompresses the next bytes into `sink`.
+    /// Decompresses the next bytes into `sink`, which answers how many plain bytes come before the tail, once it knows.
     pub(crate) fn push(
         &mut self,
         mut input: &[u8],
-        mut sink: impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+        mut sink: impl FnMut(&[u8]) -> Result<Option<u64>, ArchiveError>,
     ) -> Result<(), ArchiveError> {
         while !input.is_empty() {
             match &mut self.stage {
@@ -78,44 +82,61 @@ impl Gunzip {
     fn inflate_into(
         &mut self,
         input: &mut &[u8],
-        sink: &mut impl FnMut(&[u8]) -> Result<(), ArchiveError>,
+        sink: &mut impl FnMut(&[u8]) -> Result<Option<u64>, ArchiveError>,
     ) -> Result<bool, ArchiveError> {
+        let mut drained = true;
         loop {
+            // What the inflater holds back comes out first: only then is it known what the next bytes give.
+            let fed = if drained { input.len().min(self.tail.stride()) } else { 0 };
             let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
             let status = self
                 .inflate
-                .decompress(input, &mut self.output, FlushDecompress::None)
+                .decompress(&input[..fed], &mut self.output, FlushDecompress::None)
                 .map_err(|_| ArchiveError::Undecodable)?;
-            let consumed = in_memory(self.inflate.total_in() - before_in);
+            let (consumed, rest) = input.split_at(in_memory(self.inflate.total_in() - before_in));
             let plain = &self.output[..in_memory(self.inflate.total_out() - before_out)];
-            *input = &input[consumed..];
+            *input = rest;
             let most = self.inflate.total_in().saturating_mul(MOST_INFLATED).saturating_add(INFLATED_ANYWAY);
             if self.inflate.total_out() > most {
                 return Err(ArchiveError::Bomb);
             }
             self.crc.update(plain);
-            sink(plain)?;
+            let ahead = sink(plain)?;
+            self.tail.passed(consumed, plain, place(&self.inflate), ahead);
+            drained = plain.is_empty();
             match status {
                 Status::StreamEnd => return Ok(true),
-                // A full output buffer may hide more output of bytes already consumed.
-                _ if input.is_empty() && plain.len() < OUTPUT => return Ok(false),
-                _ if consumed == 0 && plain.is_empty() => return Err(ArchiveError::Undecodable),
+                _ if drained && input.is_empty() => return Ok(false),
+                _ if drained && fed > 0 && consumed.is_empty() => return Err(ArchiveError::Undecodable),
                 _ => {}
             }
         }
     }
 
-    /// The object has ended: was that the end of the stream? If not, it ended inside `content` of the stream, or
-    /// inside its frame.
-    pub(crate) const fn finish(&self, content: &'static str) -> Result<(), ArchiveError> {
+    /// Offset in the object at which the tail begins, once it is known.
+    pub(crate) fn tail(&self) -> Option<u64> {
+        self.tail.begins().map(|place| place.offset)
+    }
+
+    /// The object has ended: was that the end of the stream? Then this gives where the tail began. If not, it ended inside
+    /// `content` of the stream, or inside its frame.
+    pub(crate) fn finish(&self, content: &'static str) -> Result<u64, ArchiveError> {
         let inside = match self.stage {
-            Stage::Done => return Ok(()),
             Stage::Header(_) => "the gzip header",
             Stage::Body => content,
             Stage::Trailer(_) => "the gzip checksum",
+            Stage::Done => match self.tail.begins() {
+                Some(tail) => return tail.ended(place(&self.inflate)),
+                None => content,
+            },
         };
         Err(ArchiveError::Truncated { inside })
     }
+}
+
+/// How far the compressed stream was read.
+fn place(inflate: &Decompress) -> Place {
+    Place { offset: HEADER_SIZE as u64 + inflate.total_in(), plain: inflate.total_out() }
 }
 
 /// A count of bytes that one call moved, so of bytes in memory.

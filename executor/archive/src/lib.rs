@@ -18,6 +18,7 @@ mod records;
 mod sealed;
 mod summary;
 mod sums;
+mod tail;
 mod tar;
 #[cfg(test)]
 mod testing;
@@ -26,7 +27,7 @@ mod verify;
 pub use dry_run::dry_run;
 pub use error::{ArchiveError, RecordFault};
 pub use inventory::SealConfig;
-pub use manifest::{Difference, Manifest, ManifestError};
+pub use manifest::{Difference, Manifest, ManifestError, ManifestMarker};
 pub use semver::Version;
 pub use summary::{Summary, expected_object_size};
 pub use verify::Verifier;

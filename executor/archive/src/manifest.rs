@@ -1,6 +1,7 @@
 //! What a backup writes about its snapshot once it is whole: a small JSON object beside it.
 
 use crate::summary::Summary;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -31,6 +32,30 @@ pub struct Manifest {
     /// Which cluster the snapshot is of, as `sys/health` says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
+    /// By what the data of the snapshot are known once they are restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<ManifestMarker>,
+}
+
+/// A wrapping token that lives in the data of the snapshot, and was consumed in the cluster that it was taken of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestMarker {
+    /// It opens nothing, and is looked up without a credential.
+    pub token: String,
+    /// When it was made, by the clock of the leader that made it.
+    pub creation_time: Timestamp,
+    /// For how long from then on it can be found.
+    pub ttl_seconds: u32,
+}
+
+impl ManifestMarker {
+    /// When it goes by itself, by the clock of the leader that made it.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        let ttl = SignedDuration::from_secs(self.ttl_seconds.into());
+        self.creation_time.checked_add(ttl).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// Why bytes are no manifest.
@@ -62,9 +87,9 @@ impl fmt::Display for Difference {
 }
 
 impl Manifest {
-    /// What is to be written about a snapshot of this cluster.
+    /// What is to be written about a snapshot of this cluster, with this marker in its data.
     #[must_use]
-    pub fn of(snapshot: &Summary, cluster_id: Option<String>) -> Self {
+    pub fn of(snapshot: &Summary, cluster_id: Option<String>, marker: Option<ManifestMarker>) -> Self {
         Self {
             v: VERSION,
             size: snapshot.object_size,
@@ -75,6 +100,7 @@ impl Manifest {
             seal_type: snapshot.seal.kind.clone(),
             barrier_keys_sha256: snapshot.barrier_keys_sha256.clone(),
             cluster_id,
+            marker,
         }
     }
 
@@ -95,7 +121,7 @@ impl Manifest {
         if manifest.v == VERSION { Ok(manifest) } else { Err(ManifestError::Version(manifest.v)) }
     }
 
-    /// Everything in which the snapshot is not what this says. The cluster is not in the snapshot in clear text.
+    /// Everything in which the snapshot is not what this says. Cluster and marker are not in the snapshot in clear text.
     #[must_use]
     pub fn differences(&self, snapshot: &Summary) -> Vec<Difference> {
         let newest = |version: Option<String>| version.unwrap_or_else(|| "unknown".to_owned());
@@ -170,12 +196,33 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_read() {
         let snapshot = snapshot();
-        for cluster in [None, Some("c".to_owned())] {
-            let written = Manifest::of(&snapshot, cluster.clone());
+        let marker = ManifestMarker {
+            token: "s.x".to_owned(),
+            creation_time: "2026-12-01T04:15:34.123456789Z".parse().unwrap(),
+            ttl_seconds: 604_800,
+        };
+        for (cluster, marker) in [(None, None), (Some("c".to_owned()), Some(marker))] {
+            let written = Manifest::of(&snapshot, cluster.clone(), marker.clone());
             let read = Manifest::parse(&written.to_bytes().unwrap()).unwrap();
-            assert_eq!((&read, &read.cluster_id), (&written, &cluster));
+            assert_eq!((&read, &read.cluster_id, &read.marker), (&written, &cluster, &marker));
             assert_eq!(read.differences(&snapshot), vec![]);
         }
+    }
+
+    /// Bug: a manifest of an older backup is not read, or the marker of a newer one is read by other names than it has.
+    #[test]
+    fn a_marker_is_read_where_there_is_one() {
+        let mut manifest = written(&snapshot());
+        assert_eq!(read(&manifest).unwrap().marker, None);
+        manifest["marker"] =
+            json!({ "token": "s.x", "creationTime": "2026-12-01T04:15:34Z", "ttlSeconds": 604_800 });
+        let marker = read(&manifest).unwrap().marker.unwrap();
+        assert_eq!(
+            (marker.token.as_str(), marker.expires().to_string()),
+            ("s.x", "2026-12-08T04:15:34Z".to_owned())
+        );
+        manifest["marker"]["creationTime"] = json!("9999-12-30T00:00:00Z");
+        assert_eq!(read(&manifest).unwrap().marker.unwrap().expires(), Timestamp::MAX);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use semver::Version;
 pub struct Summary {
     /// Bytes of the object.
     pub object_size: u64,
+    /// Offset in the object at which its tail begins: no server that does not have it has a byte of the header of
+    /// SHA256SUMS, or can apply the snapshot.
+    pub tail: u64,
     /// SHA-256 of the object, hexadecimal.
     pub sha256: String,
     /// Name that the storage gave to the snapshot.

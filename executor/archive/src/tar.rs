@@ -6,6 +6,8 @@ use crate::header::{BLOCK, Header, Kind, pax_size};
 
 /// Each member, in the order that OpenBao writes them.
 pub(crate) const MEMBERS: [&str; 4] = ["meta.json", "state.bin", "SHA256SUMS", "SHA256SUMS.sealed"];
+/// Index of state.bin in [`MEMBERS`].
+pub(crate) const STATE: usize = 1;
 /// What comes behind the last member, in words.
 const END: &str = "the end of the archive";
 /// Longest PAX records, in bytes: one size needs 30 at the most.
@@ -128,6 +130,16 @@ impl Untar {
     /// The part that comes next or is being read, in words.
     pub(crate) fn expected(&self) -> &'static str {
         MEMBERS.get(self.member).copied().unwrap_or(END)
+    }
+
+    /// Bytes that come before whatever follows state.bin, once that has begun.
+    pub(crate) const fn left_of_state(&self) -> Option<u64> {
+        match self.step {
+            Step::Data { left, filling } if self.member == STATE => Some(left.saturating_add(filling)),
+            Step::Filling { left } if self.member == STATE + 1 => Some(left),
+            _ if self.member > STATE => Some(0),
+            _ => None,
+        }
     }
 
     /// The archive has ended: was that its end?

@@ -90,20 +90,54 @@ pub(crate) fn block(kind: tar::EntryType, name: &str, size: u64, bytes: &[u8]) -
 
 /// Stored blocks and an empty last one, as Go's gzip writes them at level 0.
 pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
+    let blocks: Vec<u8> = plain.chunks(65_535).flat_map(stored).collect();
+    gzip_of(plain, &blocks)
+}
+
+/// A gzip stream whose deflate blocks are these and an empty last one.
+pub(crate) fn gzip_of(plain: &[u8], blocks: &[u8]) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-    for chunk in plain.chunks(65_535) {
-        let length = u16::try_from(chunk.len()).unwrap();
-        out.push(0);
-        out.extend(length.to_le_bytes());
-        out.extend((!length).to_le_bytes());
-        out.extend(chunk);
-    }
+    out.extend(blocks);
     out.extend([0x03, 0x00]);
     let mut crc = flate2::Crc::new();
     crc.update(plain);
     out.extend(crc.sum().to_le_bytes());
     out.extend(crc.amount().to_le_bytes());
     out
+}
+
+/// A stored deflate block.
+pub(crate) fn stored(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let mut block = vec![0];
+    block.extend(length.to_le_bytes());
+    block.extend((!length).to_le_bytes());
+    block.extend(bytes);
+    block
+}
+
+/// With what an object can be padded: a server applies each of these before its last 256 KiB arrive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Padding {
+    /// 512 KiB of zeros behind the tar archive.
+    Zeros,
+    /// 60 000 stored deflate blocks without content, before the last block.
+    EmptyBlocks,
+    /// 14 000 gzip members without content, behind the one that has the archive.
+    EmptyMembers,
+}
+
+/// The object of these parts, padded.
+pub(crate) fn padded(padding: Padding, parts: &Parts) -> Vec<u8> {
+    let tar = parts.tar();
+    match padding {
+        Padding::Zeros => gzip(&[tar, vec![0; 512 * 1024]].concat()),
+        Padding::EmptyBlocks => {
+            let blocks: Vec<u8> = tar.chunks(65_535).flat_map(stored).collect();
+            gzip_of(&tar, &[blocks, stored(b"").repeat(60_000)].concat())
+        }
+        Padding::EmptyMembers => [gzip(&tar), gzip(b"").repeat(14_000)].concat(),
+    }
 }
 
 /// One storage entry, length first.

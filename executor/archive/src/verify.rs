@@ -5,6 +5,7 @@ use crate::content::Content;
 use crate::error::ArchiveError;
 use crate::gzip::Gunzip;
 use crate::summary::Summary;
+use crate::tail::LONGEST;
 use crate::tar::Untar;
 use sha2::{Digest, Sha256};
 
@@ -49,9 +50,19 @@ impl Verifier {
         self.object_size += bytes.len() as u64;
         self.object_digest.update(bytes);
         let (untar, content) = (&mut self.untar, &mut self.content);
-        let read = self.gunzip.push(bytes, |plain| untar.push(plain, content));
+        let read = self.gunzip.push(bytes, |plain| {
+            untar.push(plain, content)?;
+            Ok(untar.left_of_state())
+        });
+        let read = read.and_then(|()| self.check_tail());
         self.broken = read.as_ref().err().cloned();
         read
+    }
+
+    /// A sender holds the tail back in memory and sends it at one go: it has to be short.
+    fn check_tail(&self) -> Result<(), ArchiveError> {
+        let bytes = self.gunzip.tail().map_or(0, |tail| self.object_size - tail);
+        if bytes > LONGEST { Err(ArchiveError::LongTail { bytes, limit: LONGEST }) } else { Ok(()) }
     }
 
     /// Bytes that the object will have if OpenBao 2.6 or later writes it, known after its first kilobyte; an older one
@@ -69,12 +80,13 @@ impl Verifier {
         if let Some(error) = self.broken {
             return Err(error);
         }
-        self.gunzip.finish(self.untar.expected())?;
+        let tail = self.gunzip.finish(self.untar.expected())?;
         self.untar.finish()?;
         let agreed = self.content.finish()?;
         let (barrier_keys_sha256, seal) = agreed.inventory.required()?;
         Ok(Summary {
             object_size: self.object_size,
+            tail,
             sha256: hex(&self.object_digest.finalize()),
             id: agreed.meta.id,
             index: agreed.meta.index,
@@ -91,5 +103,7 @@ impl Verifier {
     }
 }
 
+#[cfg(test)]
+mod tail;
 #[cfg(test)]
 mod tests;

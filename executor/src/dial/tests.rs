@@ -136,10 +136,18 @@ impl Site {
 
     /// What is wrong with the way to the server; none if there is no client for it.
     async fn ask(&self, address: &str, name: Option<&str>, guard: &Guard) -> Option<String> {
-        let servers =
-            Servers { addresses: vec![address.to_owned()], tls_server_name: name.map(str::to_owned) };
+        let servers = Servers {
+            addresses: vec![address.to_owned()],
+            replicas: 1,
+            tls_server_name: name.map(str::to_owned),
+        };
         let cluster = Cluster::open(&servers, self.folder.path(), guard).ok()?;
-        Some(cluster.look().await.remove(0).leadership.unwrap_err())
+        let fault = cluster.look().await.remove(0).leadership.unwrap_err();
+        // A connection of our own goes the same way.
+        let own = cluster.node(0)?.connect().await.err();
+        let is_denied = |fault: &String| fault.contains("no Job may");
+        assert_eq!(own.as_ref().is_some_and(is_denied), is_denied(&fault), "{address}: {own:?}, {fault}");
+        Some(fault)
     }
 }
 

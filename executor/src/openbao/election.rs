@@ -1,6 +1,7 @@
 //! Which server is the leader, by what all of them say.
 
 use super::OpenBaoError;
+use api::task::Identity;
 use jiff::Timestamp;
 use plan::proof::{self, Says};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ pub(crate) struct Health {
     version: String,
     /// Of the data, so a restore changes it; a sealed server does not say it.
     #[serde(default)]
-    cluster_id: Option<String>,
+    pub(super) cluster_id: Option<String>,
 }
 
 /// `sys/leader`.
@@ -33,10 +34,19 @@ pub(crate) struct Leadership {
     pub(crate) said_at: Option<Timestamp>,
 }
 
+impl Leadership {
+    /// Whether another answer can be of the same server, soon after this one.
+    pub(super) fn is_of_same_server(&self, other: &Self) -> bool {
+        (self.is_self, self.active_time) == (other.is_self, other.active_time)
+    }
+}
+
 /// What one server says.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) address: String,
+    /// Whether it answered nothing at all.
+    pub(crate) is_silent: bool,
     pub(crate) health: Result<Health, String>,
     pub(crate) leadership: Result<Leadership, String>,
 }
@@ -58,6 +68,8 @@ pub(crate) struct Leader {
     pub(crate) cluster_id: Option<String>,
     /// What all of them have to apply to be as far as it was.
     pub(crate) committed: u64,
+    /// What it had applied itself.
+    applied: u64,
     /// Which of those asked were behind that.
     pub(crate) behind: Vec<usize>,
 }
@@ -69,9 +81,7 @@ impl Seen {
         match (&self.health, &self.leadership) {
             (Ok(health), _) if !health.initialized => Some(OpenBaoError::Uninitialised { address }),
             (Ok(health), _) if health.sealed => Some(OpenBaoError::Sealed { address }),
-            (Err(fault), _) | (Ok(_), Err(fault)) => {
-                Some(OpenBaoError::Unreachable { address, fault: fault.clone() })
-            }
+            (Err(fault), _) | (Ok(_), Err(fault)) => Some(OpenBaoError::unreachable(&address, fault.clone())),
             (Ok(_), Ok(_)) => None,
         }
     }
@@ -79,6 +89,15 @@ impl Seen {
     /// Whether it says that it is sealed.
     pub(crate) fn is_sealed(&self) -> bool {
         self.health.as_ref().is_ok_and(|health| health.sealed)
+    }
+}
+
+impl Leader {
+    /// Which OpenBao it is.
+    pub(crate) fn identity(&self) -> Result<Identity, OpenBaoError> {
+        let (what, fault) = ("which cluster it is of", "sys/health has no cluster_id".to_owned());
+        let cluster_id = self.cluster_id.clone().ok_or(OpenBaoError::Answer { what, fault })?;
+        Ok(Identity { cluster_id, active_time: self.active.to_string(), raft_index: self.applied })
     }
 }
 
@@ -121,6 +140,7 @@ pub(crate) fn elect(seen: &[Seen], force: bool) -> Result<Leader, Vec<OpenBaoErr
         version,
         cluster_id,
         committed,
+        applied: leader.raft_applied_index,
         behind,
     })
 }
@@ -149,6 +169,7 @@ mod tests {
     fn node(is_self: bool, leader: &str) -> Seen {
         Seen {
             address: "a".to_owned(),
+            is_silent: false,
             health: Ok(health(false)),
             leadership: Ok(Leadership {
                 is_self,

@@ -1,7 +1,7 @@
 //! Markers: wrapping tokens that open nothing. They are looked up without a credential, and are part of the data.
 
 use super::session::WRAP;
-use super::{Node, OpenBaoError, Session, ask};
+use super::{Node, OpenBaoError, Session, ask, insist};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -28,17 +28,17 @@ pub(crate) struct Marked {
 impl Session {
     /// Makes a marker that lives this long, or for as long as the server grants, and finds it again.
     pub(crate) async fn mark(&self, text: &str, life: SignedDuration) -> Result<Marked, OpenBaoError> {
-        let unclear = |fault| OpenBaoError::Answer { what: "the request for a marker", fault };
+        let unclear = |fault| OpenBaoError::unclear("the request for a marker", fault);
         let life = format!("{}s", life.as_secs());
         let request = self.request(Method::POST, WRAP).header("X-Vault-Wrap-TTL", life);
-        let wrapped = ask(request.json(&json!({ "request": text }))).await.map_err(unclear)?;
+        let wrapped = insist(request.json(&json!({ "request": text }))).await.map_err(unclear)?;
         let info = &wrapped.body["wrap_info"];
         let created = info["creation_time"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
         let life = info["ttl"].as_i64().filter(|seconds| *seconds > 0).map(SignedDuration::from_secs);
         let (token, created, life) = match (wrapped.status, info["token"].as_str(), created, life) {
             (200, Some(token), Some(created), Some(life)) => (token.to_owned(), created, life),
             (403, ..) => return Err(self.may_not_wrap(&wrapped.fault())),
-            _ => return Err(unclear(wrapped.fault())),
+            _ => return Err(wrapped.unclear("the request for a marker")),
         };
         if !self.leader.has_marker(&token).await.map_err(unclear)? {
             return Err(unclear("its marker is not there".to_owned()));
@@ -59,15 +59,15 @@ impl Node {
         }
     }
 
-    /// Takes a marker out of the data, which needs no right but the marker itself, and sees that it is gone. One that is not
-    /// there is gone too.
-    pub(crate) async fn consume(&self, marker: &str) -> Result<(), String> {
+    /// Takes a marker out of the data, which needs no right but the marker itself, and sees that it is gone. Says whether it
+    /// was there until now: somebody may have consumed it before, or replaced the data.
+    pub(crate) async fn consume(&self, marker: &str) -> Result<bool, String> {
         let unwrap = self.request(Method::POST, UNWRAP).header("X-Vault-Token", marker).json(&json!({}));
         let answer = ask(unwrap).await?;
         if self.has_marker(marker).await? {
             return Err(format!("it stays: {}", answer.fault()));
         }
-        Ok(())
+        Ok(answer.status == 200)
     }
 }
 

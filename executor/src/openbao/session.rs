@@ -1,11 +1,9 @@
 //! A login at the leader, and what is done with it.
 
-use super::{ANSWER, Answer, Node, OpenBaoError, Seal, ask, judge_seal, whole};
-use crate::clock::Moment;
+use super::{ANSWER, Answer, Node, OpenBaoError, Seal, ask, insist, judge_seal, whole};
 use crate::report::fault;
 use api::task::Login;
 use archive::Summary;
-use jiff::SignedDuration;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -17,6 +15,8 @@ pub(crate) const SNAPSHOT: &str = "sys/storage/raft/snapshot";
 /// Where it is sent without.
 pub(crate) const SNAPSHOT_FORCE: &str = "sys/storage/raft/snapshot-force";
 pub(super) const WRAP: &str = "sys/wrapping/wrap";
+pub(crate) const TOKEN: &str = "X-Vault-Token";
+const REVOKE: &str = "auth/token/revoke-self";
 const CAPABILITIES: &str = "sys/capabilities-self";
 /// Capability of who may send a snapshot.
 const UPDATE: &str = "update";
@@ -28,6 +28,9 @@ const DRY_RUN: Duration = Duration::from_secs(30);
 /// Longest wait for the first byte of a snapshot: the server reads its whole database before, minutes for 10 GB on a slow
 /// volume.
 const FIRST_BYTE: Duration = Duration::from_mins(10);
+
+/// Life of a token for one use: it is asked for once, when its request begins.
+const ONE_USE_TTL: &str = "30m";
 
 /// What a login is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +46,6 @@ pub(crate) struct Session {
     pub(crate) leader: Node,
     token: String,
     login: Login,
-    begun: Moment,
-    /// How long after the beginning the token is void; none: nobody can tell.
-    life: Option<SignedDuration>,
-}
-
-/// A token, and how long it lives.
-struct Token {
-    text: String,
-    life: Option<SignedDuration>,
 }
 
 impl Session {
@@ -69,13 +63,12 @@ impl Session {
             let text = text.trim().to_owned();
             if text.is_empty() { Err(fault("it is empty".to_owned())) } else { Ok(text) }
         };
-        let begun = Moment::now();
-        let Token { text, life } = match login {
+        let token = match login {
             Login::Token { key } => {
                 let text = secret("token", key, "The token of the Secret")?;
                 match purpose {
                     Purpose::Restore => given(leader, text).await?,
-                    Purpose::Backup => Token { text, life: None },
+                    Purpose::Backup => text,
                 }
             }
             Login::Jwt { mount, role } => {
@@ -83,20 +76,14 @@ impl Session {
                 exchange(leader, mount, role, &jwt, purpose).await?
             }
         };
-        Ok(Self { leader: leader.clone(), token: text, login: login.clone(), begun, life })
+        Ok(Self { leader: leader.clone(), token, login: login.clone() })
     }
 
     /// At a server that asks nothing.
     #[cfg(test)]
     pub(crate) fn at(leader: Node) -> Self {
         let login = Login::Token { key: "token".to_owned() };
-        Self { leader, token: "s.t".to_owned(), login, begun: Moment::now(), life: None }
-    }
-
-    /// How long the token can still be used, at most; none: nobody can tell.
-    pub(crate) fn left(&self) -> Option<SignedDuration> {
-        let passed = SignedDuration::try_from(self.begun.at_least()).unwrap_or(SignedDuration::MAX);
-        self.life.map(|life| life.saturating_sub(passed).max(SignedDuration::ZERO))
+        Self { leader, token: "s.t".to_owned(), login }
     }
 
     /// Whether it may do all that a restore needs.
@@ -107,7 +94,7 @@ impl Session {
         }
         let what = "the question for capabilities";
         let answered = self.post(CAPABILITIES, &json!({ "paths": paths })).await;
-        let answered = answered.map_err(|fault| OpenBaoError::Answer { what, fault })?;
+        let answered = answered.map_err(|fault| OpenBaoError::unclear(what, fault))?;
         match answered.status {
             200 => {}
             403 => {
@@ -115,7 +102,7 @@ impl Session {
                 let lacks = self.lacks(&answered.fault(), UPDATE, &paths);
                 return Err(lacks.of_a_token_that_may_be_void());
             }
-            _ => return Err(OpenBaoError::Answer { what, fault: answered.fault() }),
+            _ => return Err(answered.unclear(what)),
         }
         let missing: Vec<&str> = paths.into_iter().filter(|path| !may_update(&answered.body, path)).collect();
         if missing.is_empty() {
@@ -138,7 +125,7 @@ impl Session {
 
     /// A request to the leader with the token, without a limit of time.
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.leader.request(method, path).header("X-Vault-Token", &self.token)
+        self.leader.request(method, path).header(TOKEN, &self.token)
     }
 
     /// Asks whether the leader has the keys of the snapshot, by an archive that it cannot accept.
@@ -146,11 +133,10 @@ impl Session {
         let Some(probe) = archive::dry_run(summary) else {
             return Seal::Inconclusive("the snapshot has no sealed list".to_owned());
         };
-        let request = self.snapshot(SNAPSHOT).timeout(DRY_RUN).body(probe);
-        let answered = async { whole(request.send().await?).await };
-        let verdict = match answered.await {
+        let request = self.request(Method::POST, SNAPSHOT).timeout(DRY_RUN).body(probe);
+        let verdict = match insist(request).await {
             Ok(answered) => judge_seal(&answered),
-            Err(error) => Seal::Inconclusive(fault(error)),
+            Err(fault) => Seal::Inconclusive(fault),
         };
         match verdict {
             Seal::Inconclusive(_)
@@ -162,14 +148,23 @@ impl Session {
         }
     }
 
-    /// A request that sends a snapshot.
-    pub(crate) fn snapshot(&self, path: &str) -> RequestBuilder {
-        self.request(Method::POST, path)
+    /// A token for one use, where the policy lets the login make one, else its own: a server that cannot count the use,
+    /// such as a standby, refuses it before it reads a body.
+    pub(crate) async fn one_use(&self) -> String {
+        let wanted = json!({ "num_uses": 1, "ttl": ONE_USE_TTL, "renewable": false });
+        let made = self.post("auth/token/create", &wanted).await;
+        let token = made.as_ref().ok().and_then(|answer| answer.body["auth"]["client_token"].as_str());
+        if token.is_none() {
+            tracing::info!(
+                "the policy lets the login make no token for one use; the POST is made with its own"
+            );
+        }
+        token.unwrap_or(&self.token).to_owned()
     }
 
     /// Asks the leader for a snapshot; gives it once its first bytes come.
     pub(crate) async fn download(&self) -> Result<Response, OpenBaoError> {
-        let refused = |fault| OpenBaoError::NoSnapshot { fault };
+        let refused = OpenBaoError::no_snapshot;
         let response = timeout(FIRST_BYTE, self.request(Method::GET, SNAPSHOT).send())
             .await
             .map_err(|_| refused(format!("nothing came within {} s", FIRST_BYTE.as_secs())))?
@@ -189,32 +184,27 @@ impl Session {
     /// Gives back what the login got. A token of a Secret is its owner's; one that stays expires by itself.
     pub(crate) async fn end(&self) {
         if matches!(self.login, Login::Jwt { .. })
-            && let Err(fault) = self.post("auth/token/revoke-self", &json!({})).await
+            && let Err(fault) = ask(self.request(Method::POST, REVOKE).json(&json!({}))).await
         {
             tracing::warn!(fault, "the token of the login could not be revoked; it expires by itself");
         }
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
-        ask(self.request(Method::POST, path).json(body)).await
+        insist(self.request(Method::POST, path).json(body)).await
     }
 }
 
-/// The token of a Secret. It may not be allowed to look itself up, and then nothing is known about it; one that can be
-/// renewed may be renewed by its owner at any time.
-async fn given(leader: &Node, token: String) -> Result<Token, OpenBaoError> {
+/// The token of a Secret. It may not be allowed to look itself up, and then nothing is known about it.
+async fn given(leader: &Node, token: String) -> Result<String, OpenBaoError> {
     let what = "the question for the token's type";
-    let request = leader.request(Method::GET, "auth/token/lookup-self").header("X-Vault-Token", &token);
-    let answered = ask(request).await.map_err(|fault| OpenBaoError::Answer { what, fault })?;
+    let request = leader.request(Method::GET, "auth/token/lookup-self").header(TOKEN, &token);
+    let answered = insist(request).await.map_err(|fault| OpenBaoError::unclear(what, fault))?;
     let data = &answered.body["data"];
     match (answered.status, data["type"].as_str()) {
-        (200, Some("service")) => {
-            let ends = data["renewable"] == false;
-            Ok(Token { text: token, life: seconds_of(&data["ttl"]).filter(|_| ends) })
-        }
+        (200, Some("service")) | (403, _) => Ok(token),
         (200, Some(found)) => Err(OpenBaoError::BatchToken { found: found.to_owned() }),
-        (403, _) => Ok(Token { text: token, life: None }),
-        _ => Err(OpenBaoError::Answer { what, fault: answered.fault() }),
+        _ => Err(answered.unclear(what)),
     }
 }
 
@@ -225,27 +215,22 @@ async fn exchange(
     role: &str,
     jwt: &str,
     purpose: Purpose,
-) -> Result<Token, OpenBaoError> {
+) -> Result<String, OpenBaoError> {
     let path = format!("auth/{mount}/login");
-    let unclear = |fault| OpenBaoError::Answer { what: "the login", fault };
+    let unclear = |fault| OpenBaoError::unclear("the login", fault);
     let answered = leader.post(&path, &json!({ "role": role, "jwt": jwt })).await.map_err(unclear)?;
     let auth = &answered.body["auth"];
     let (mount, role) = (mount.to_owned(), role.to_owned());
     match (answered.status, auth["client_token"].as_str(), auth["token_type"].as_str()) {
         (200, Some(token), kind) if kind == Some("service") || purpose == Purpose::Backup => {
-            Ok(Token { text: token.to_owned(), life: seconds_of(&auth["lease_duration"]) })
+            Ok(token.to_owned())
         }
         (200, Some(_), found) => {
             Err(OpenBaoError::Batch { mount, role, found: found.unwrap_or_default().to_owned() })
         }
         (400 | 403 | 404, ..) => Err(OpenBaoError::Login { mount, role, fault: answered.fault() }),
-        _ => Err(unclear(answered.fault())),
+        _ => Err(answered.unclear("the login")),
     }
-}
-
-/// A time to live, where there is one: OpenBao says 0 for none.
-fn seconds_of(value: &Value) -> Option<SignedDuration> {
-    value.as_i64().filter(|seconds| *seconds > 0).map(SignedDuration::from_secs)
 }
 
 fn may_update(answer: &Value, path: &str) -> bool {

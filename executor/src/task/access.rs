@@ -2,11 +2,11 @@
 
 use crate::args::Args;
 use crate::dial::Guard;
-use crate::openbao::{Cluster, Leader, Node, OpenBaoError, Purpose, Seal, Session, elect};
+use crate::openbao::{Cluster, Leader, Node, OpenBaoError, Purpose, Seal, Session};
 use crate::report::{Fault, Findings};
 use crate::steps;
 use api::conditions::{ConditionType, Reason};
-use api::task::Task;
+use api::task::{Checked, Identity, Task};
 use archive::{Summary, Version};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 pub(super) struct Access {
     pub(super) cluster: Cluster,
     pub(super) leader: Leader,
+    /// Which OpenBao it is.
+    pub(super) identity: Identity,
     pub(super) session: Session,
     /// What was found on the way.
     pub(super) findings: Findings,
@@ -26,11 +28,17 @@ pub(super) struct Access {
 pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> {
     let cluster = Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"), &Guard::of(args))
         .map_err(|error| not_asked(task, &[error]))?;
-    let leader = elect(&cluster.look().await, task.force).map_err(|errors| not_asked(task, &errors))?;
+    let servers = &task.cluster;
+    if servers.addresses.len() < servers.replicas {
+        let (have, need) = (servers.addresses.len(), servers.replicas);
+        return Err(not_asked(task, &[OpenBaoError::AddressMissing { have, need }]));
+    }
+    let leader = cluster.elect(task.force).await.map_err(|errors| not_asked(task, &errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
+    let identity = leader.identity().map_err(|error| not_asked(task, &[error]))?;
     let mut findings = keeps_up(task, &cluster, &leader, CATCH_UP).await;
     match log_in(task, args, node).await {
-        Ok(session) => Ok(Access { cluster, leader, session, findings }),
+        Ok(session) => Ok(Access { cluster, leader, identity, session, findings }),
         Err(error) => {
             findings.join(Findings::of(task, ConditionType::Authenticated, &error));
             Err(findings)
@@ -76,6 +84,26 @@ async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader, within: Durat
     let mut findings = Findings::default();
     findings.stage(stage, Some(true), error.reason(), format!("{error} This request has it."));
     findings
+}
+
+/// Whether the servers are those that were checked, with data that nobody has replaced since.
+pub(super) async fn is_checked(task: &Task, access: &Access, checked: &Checked) -> Result<(), Findings> {
+    let (now, then) = (&access.identity, &checked.identity);
+    let stage = ConditionType::ClusterResolved;
+    let told = |error: OpenBaoError| Err(Findings::of(task, stage, &error));
+    if now.cluster_id != then.cluster_id {
+        let (now, then) = (now.cluster_id.clone(), then.cluster_id.clone());
+        return told(OpenBaoError::OtherCluster { now, then });
+    }
+    if now.raft_index < then.raft_index {
+        return told(OpenBaoError::OlderData { now: now.raft_index, then: then.raft_index });
+    }
+    let what = "the question for the marker of the check";
+    match access.session.leader.has_marker(&checked.marker).await {
+        Ok(true) => Ok(()),
+        Ok(false) => told(OpenBaoError::Superseded),
+        Err(fault) => told(OpenBaoError::unclear(what, fault)),
+    }
 }
 
 /// Holds the snapshot against the servers: their versions, and the dry run of the seal check.
@@ -132,6 +160,7 @@ fn not_older(servers: &[String], summary: &Summary) -> Result<(), OpenBaoError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openbao::elect;
     use crate::testing::{Bao, SNAPSHOT, task};
     use api::task::TaskKind;
 

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod error;
+mod marker;
 mod retention;
 mod stream;
 
@@ -54,7 +55,7 @@ pub(super) async fn backup(task: &Task, args: &Args) -> Report {
         }
         Err(error) => lost(&error),
     };
-    leave(&mut ticket, report, &progress).await
+    leave(&mut ticket, report, &progress).await.report
 }
 
 fn refusal(reason: Reason, message: &str) -> Report {
@@ -83,10 +84,14 @@ impl Work<'_> {
             Ok(store) => Arc::new(store),
             Err(error) => return Findings::told(self.task, &error).unchanged(),
         };
-        let (made, session) = match self.beside(ticket, termination, self.make(&store)).await {
+        let site = match Site::open(self, &store) {
+            Ok(site) => site,
+            Err(error) => return Findings::told(self.task, &error).unchanged(),
+        };
+        let (made, session) = match self.beside(ticket, termination, self.make(&site)).await {
             Ok(Ok(done)) => done,
             ended => {
-                self.clean_up(&store).await;
+                self.clean_up(&site).await;
                 return match ended {
                     Ok(Err(findings)) => findings.unchanged(),
                     Err(Interrupted::Lost(error)) => lost(&error),
@@ -121,11 +126,13 @@ impl Work<'_> {
     }
 
     /// Settles what earlier pods left, then tries until it is done or cannot be done.
-    async fn make(&self, store: &Arc<AmazonS3>) -> Result<(Made, Session), Findings> {
+    async fn make(&self, site: &Site<'_>) -> Result<(Made, Session), Findings> {
+        self.progress.change(|left| left.markers.clone_from(&self.order.unconsumed));
+        site.consume().await;
         for upload in &self.order.unfinished {
-            settle(store, upload, Leave::Backup).await.map_err(|error| Findings::told(self.task, &error))?;
+            let settled = settle(site.store, upload, Leave::Backup).await;
+            settled.map_err(|error| Findings::told(self.task, &error))?;
         }
-        let site = Site::open(self, store).map_err(|error| Findings::told(self.task, &error))?;
         for pause in PAUSES {
             match site.attempt().await {
                 Err(findings) if findings.are_passing() => {
@@ -134,7 +141,7 @@ impl Work<'_> {
                 }
                 ended => return ended,
             }
-            self.discard(store).await.map_err(|error| Findings::told(self.task, &error))?;
+            self.discard(site.store).await.map_err(|error| Findings::told(self.task, &error))?;
             sleep(pause).await;
         }
         site.attempt().await
@@ -142,16 +149,17 @@ impl Work<'_> {
 
     /// Nothing stays of an upload that did not become a backup.
     async fn discard(&self, store: &AmazonS3) -> Result<(), UploadError> {
-        if let Some(upload) = self.progress.upload() {
+        if let Some(upload) = self.progress.left().upload {
             settle(store, &upload, Leave::Nothing).await?;
-            self.progress.settled();
+            self.progress.change(|left| left.upload = None);
         }
         Ok(())
     }
 
-    /// What cannot be removed stays named on the ticket, and the next backup removes it.
-    async fn clean_up(&self, store: &AmazonS3) {
-        match timeout(SETTLE, self.discard(store)).await {
+    /// What cannot be removed or consumed stays named on the ticket, for the next backup.
+    async fn clean_up(&self, site: &Site<'_>) {
+        let settled = async { tokio::join!(self.discard(site.store), site.consume()).0 };
+        match timeout(SETTLE, settled).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "what the backup left is not removed yet"),
             Err(_) => tracing::warn!("what the backup left was not removed within {} s", SETTLE.as_secs()),
@@ -165,8 +173,9 @@ fn terminated() -> Report {
 }
 
 fn done(made: Made, pruned: Pruned) -> Report {
-    let Made { key, pinned, started, finished, server_version } = made;
-    let backup = BackupMade { key, started: Time(started), finished: Time(finished), server_version, pruned };
+    let Made { key, pinned, started, finished, server_version, remark } = made;
+    let (started, finished) = (Time(started), Time(finished));
+    let backup = BackupMade { key, started, finished, server_version, remark, pruned };
     let mut report = Findings::default().ended(Outcome::Done);
     (report.pinned, report.backup) = (Some(pinned), Some(backup));
     report

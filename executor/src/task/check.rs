@@ -1,29 +1,29 @@
-//! Looks at everything, changes nothing.
+//! Looks at everything, and changes nothing but markers.
 
 use super::access::{self, Access};
-use super::{manifest, snapshot, work};
+use super::attempt::MARKER;
+use super::{consume, manifest, snapshot, work};
 use crate::args::Args;
-use crate::openbao::outlasts;
+use crate::clock::ServerClock;
+use crate::openbao::{OpenBaoError, outlasts};
 use crate::progress::Progress;
 use crate::report::Findings;
 use api::conditions::{ConditionType, Reason};
-use api::task::{Report, Task};
+use api::task::{Checked, Origin, Report, Task};
 use archive::{Manifest, Summary};
-use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::io::sink;
-
-/// Life of the marker that only shows that one can be made.
-const TRIAL: SignedDuration = SignedDuration::from_secs(60);
 
 /// Checks everything that a restore needs.
 pub(super) async fn check(task: &Task, args: &Args) -> Report {
     let progress = Progress::default();
-    let look = Box::pin(async { look(task, args, &progress).await.unchanged() });
-    work(task, args, &progress, look).await
+    let progress = &progress;
+    let look = |clock| Box::pin(async move { look(task, args, progress, clock).await.unchanged() });
+    work(task, args, progress, look).await.report
 }
 
 /// Object and servers at once: what is wrong with one does not hide what is wrong with the other.
-async fn look(task: &Task, args: &Args, progress: &Progress) -> Findings {
+async fn look(task: &Task, args: &Args, progress: &Progress, clock: ServerClock) -> Findings {
     let ((mut findings, summary), access) =
         tokio::join!(snapshot::read(task, args, progress, sink()), access::enter(task, args));
     let mut manifest = None;
@@ -32,11 +32,13 @@ async fn look(task: &Task, args: &Args, progress: &Progress) -> Findings {
         findings.join(faults);
         manifest = found;
     }
+    findings.origin = manifest.as_ref().and_then(manifest::origin);
     match access {
         Err(faults) => findings.join(faults),
         Ok(mut access) => {
             findings.join(std::mem::take(&mut access.findings));
-            findings.join(try_marker(task, &access).await);
+            findings.join(each_is_one(task, &access).await);
+            findings.join(markers(task, &access, findings.origin.as_ref(), clock).await);
             if let Some(summary) = summary {
                 findings.join(hold_against(task, &access, &summary, manifest.as_ref()).await);
             }
@@ -46,15 +48,35 @@ async fn look(task: &Task, args: &Args, progress: &Progress) -> Findings {
     findings
 }
 
-/// Whether a marker can be made.
-async fn try_marker(task: &Task, access: &Access) -> Findings {
+/// Whether each address leads to one server, and each server to itself.
+async fn each_is_one(task: &Task, access: &Access) -> Findings {
+    let errors = access.cluster.each_is_one(&access.session).await;
+    let mut findings = Findings::default();
+    for error in errors {
+        findings.join(Findings::of(task, ConditionType::ClusterResolved, &error));
+    }
+    findings
+}
+
+/// Whether a marker can be made: it stays, so that the restore sees whether anybody has replaced the data since. That of the
+/// snapshot is consumed where it is alive.
+async fn markers(task: &Task, access: &Access, origin: Option<&Origin>, clock: ServerClock) -> Findings {
     let stage = ConditionType::Authenticated;
-    if let Err(error) = access.session.mark(&task.request.uid, TRIAL).await {
-        return Findings::of(task, stage, &error);
+    let marked = match access.session.mark(&task.request.uid, MARKER).await {
+        Ok(marked) => marked,
+        Err(error) => return Findings::of(task, stage, &error),
+    };
+    if let Some(origin) = origin
+        && let Err(fault) = consume::absent(&access.session.leader, origin).await
+    {
+        let what = "the question for the marker of the snapshot";
+        return Findings::of(task, stage, &OpenBaoError::unclear(what, fault));
     }
     let mut findings = Findings::default();
     let message = "The credentials may do all that a restore needs.".to_owned();
     findings.stage(stage, Some(true), Reason::Verified, message);
+    let (identity, marker) = (access.identity.clone(), marked.token);
+    findings.checked = Some(Checked { identity, marker, at: Time(clock.now()) });
     findings
 }
 

@@ -8,8 +8,9 @@ use crate::steps;
 use crate::storage;
 use crate::transfer::{TransferError, read_small};
 use api::conditions::{ConditionType, Reason};
-use api::task::Task;
+use api::task::{Origin, SnapshotMarker, Task};
 use archive::{Manifest, Summary, keys};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::sync::Arc;
 
 /// Most bytes of a manifest; one is a few hundred.
@@ -36,6 +37,13 @@ pub(super) async fn read(task: &Task, args: &Args, summary: &Summary) -> (Findin
     };
     findings.stage(stage, Some(true), Reason::Verified, told.to_owned());
     (findings, manifest.unwrap_or_default())
+}
+
+/// By what a cluster can prove that it has this snapshot's data: its marker says nothing without the cluster it is of.
+pub(super) fn origin(manifest: &Manifest) -> Option<Origin> {
+    let (cluster_id, marker) = (manifest.cluster_id.clone()?, manifest.marker.as_ref()?);
+    let (created, expires) = (Time(marker.creation_time), Time(marker.expires()));
+    Some(Origin { cluster_id, marker: SnapshotMarker { token: marker.token.clone(), created, expires } })
 }
 
 fn compare(key: &str, bytes: &[u8], summary: &Summary) -> Result<Manifest, TransferError> {

@@ -1,28 +1,39 @@
-//! Applies a snapshot, at most once: prepare, claim, send, prove.
+//! Applies a snapshot, at most once: stage, send all but the tail, claim, send the tail, prove.
 
+use super::attempt::{Halt, Ready, Staged};
 use super::conclude::{self, Done};
-use super::prepare::{Prepared, prepare};
-use super::{begin, cancelled, leave, lost};
+use super::{access, begin, cancelled, consume, leave, lost, snapshot};
 use crate::args::Args;
-use crate::clock::Moment;
+use crate::clock::{Moment, ServerClock};
 use crate::openbao::setting;
-use crate::post::{self, Sent, Upload};
+use crate::post::Sent;
 use crate::progress::Progress;
-use crate::prove::{Claim, End, prove};
-use crate::report;
-use crate::ticket::Ticket;
-use crate::transfer::longest;
-use api::conditions::Reason;
-use api::task::{Outcome, Report, Task};
-use plan::proof::{Post, Verdict};
+use crate::prove::{Case, prove};
+use crate::report::{self, Fault, Findings};
+use crate::ticket::{Ticket, TicketError};
+use crate::transfer::{TransferError, longest};
+use api::conditions::{ConditionType, Reason};
+use api::task::{Answer, Answered, Checked, Claim, Claimed, Outcome, Pinned, Report, Task};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use plan::proof::{Post, Verdict, read_timeout};
+use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::Signal;
+use tokio::time::{sleep, timeout};
 
-/// How long proof is looked for, whatever was left of the time for the whole: the pod's deadline leaves that.
-const LEAST_PROOF: Duration = Duration::from_mins(2);
-/// How long it is looked for at the most: the operator has others ask.
-const LONGEST_PROOF: Duration = Duration::from_mins(10);
+/// Times that a POST is begun anew which broke before its tail.
+const ANEW: usize = 3;
+/// A claim without a clear answer for so long is given up: a held POST holds up seal and step-down of its server.
+const CLAIMED_WITHIN: Duration = Duration::from_secs(5);
+/// A server answers this long after the tail, and as much later as it takes to read the snapshot once more.
+const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
+/// Bytes a second at which it does that at the least.
+const READS: u64 = 20_000_000;
+/// How long proof is looked for after an acknowledgement: a leader that installs a large snapshot hangs for minutes.
+const PROVED_WITHIN: Duration = Duration::from_mins(10);
+/// How long it is looked for without an answer; the operator has others ask, and tells meanwhile that it is not known.
+const TOLD_WITHIN: Duration = Duration::from_secs(8);
 
 /// Restores. A termination before the claim cancels; after it the restore goes on to its end.
 pub(super) async fn restore(task: &Task, args: &Args) -> Report {
@@ -31,37 +42,160 @@ pub(super) async fn restore(task: &Task, args: &Args) -> Report {
         Err(report) => return *report,
     };
     let progress = Arc::new(Progress::default());
-    let Some(pinned) = &task.pinned else {
-        return leave(&mut ticket, unchecked(), &progress).await;
-    };
-    let deadline = Instant::now() + longest(pinned.size);
-    let half = longest(pinned.size) / 2;
-    let prepared = tokio::select! {
-        biased;
-        _ = termination.recv() => Err(cancelled()),
-        prepared = prepare(task, pinned, args, &progress) => prepared.map_err(report::Findings::unchanged),
-        error = ticket.beat(&progress) => return lost(&error),
-        () = tokio::time::sleep(half) => Err(slow(half)),
-    };
-    let report = match prepared {
-        Err(report) => report,
-        Ok(prepared) if was_terminated(&mut termination).await => {
-            prepared.access.session.end().await;
-            cancelled()
-        }
-        Ok(prepared) => match ticket.claim(|now| Some(prepared.mark.claimed(now))).await {
-            Ok(claimed) => tokio::select! {
-                biased;
-                report = apply(task, prepared, claimed.since, deadline, &progress) => report,
-                never = keep_beating(&mut ticket, &progress) => match never {},
-            },
-            Err(error) => {
-                prepared.access.session.end().await;
-                lost(&error)
+    let report = match (&task.pinned, &task.checked) {
+        (Some(pinned), Some(checked)) => {
+            let what = What { task, args, pinned, checked, progress: &progress };
+            match what.run(&mut termination, &mut ticket).await {
+                Ok(report) => report,
+                Err(error) => return lost(&error),
             }
-        },
+        }
+        _ => unchecked(),
     };
-    leave(&mut ticket, report, &progress).await
+    let ended = leave(&mut ticket, report, &progress).await;
+    consume::afterwards(task, args, task.origin.as_ref(), &ended).await;
+    ended.report
+}
+
+/// What is to be restored.
+#[derive(Clone, Copy)]
+struct What<'a> {
+    task: &'a Task,
+    args: &'a Args,
+    pinned: &'a Pinned,
+    checked: &'a Checked,
+    progress: &'a Arc<Progress>,
+}
+
+impl<'a> What<'a> {
+    /// An error: the ticket was lost before the claim.
+    async fn run(self, termination: &mut Signal, ticket: &mut Ticket) -> Result<Report, TicketError> {
+        let size = self.pinned.size;
+        let limit = longest(size).saturating_add(read_timeout(size).unsigned_abs());
+        let prepared = tokio::select! {
+            biased;
+            _ = termination.recv() => return Ok(cancelled()),
+            prepared = self.prepare() => prepared,
+            error = ticket.beat(self.progress) => return Err(error),
+            () = sleep(limit) => return Ok(slow(limit)),
+        };
+        let (staged, ready) = match prepared {
+            Ok(prepared) => prepared,
+            Err(findings) => return Ok(findings.unchanged()),
+        };
+        if was_terminated(termination).await {
+            ready.access.session.end().await;
+            return Ok(cancelled());
+        }
+        let claimed = timeout(CLAIMED_WITHIN, ticket.claim(|now| Some(ready.claimed(&staged, now)))).await;
+        match claimed.unwrap_or_else(|_| Err(TicketError::Unclear(CLAIMED_WITHIN))) {
+            Ok(clock) => Ok(tokio::select! {
+                biased;
+                report = self.apply(&staged, ready, clock) => report,
+                never = keep_beating(ticket, self.progress) => match never {},
+            }),
+            Err(error) => {
+                // The server must not wait for the rest while this pod talks to others.
+                ready.posting.reset();
+                ready.access.session.end().await;
+                let mut findings = Findings::default();
+                findings.stage(ConditionType::Applied, Some(false), error.reason(), error.to_string());
+                let report = lost(&error);
+                Ok(Report { stages: findings.unchanged().stages, ..report })
+            }
+        }
+    }
+
+    /// Stages the snapshot, and sends all but its tail, beginning anew where that broke.
+    async fn prepare(self) -> Result<(Staged<'a>, Ready), Findings> {
+        let staged = self.stage().await?;
+        let mut left = ANEW;
+        loop {
+            match staged.attempt().await {
+                Ok(ready) => return Ok((staged, ready)),
+                Err(Halt::Again(findings, pause)) if left > 0 => {
+                    let problem = findings.unchanged().told();
+                    tracing::warn!(problem, left, "the restore begins anew, since nothing was claimed");
+                    left -= 1;
+                    sleep(pause).await;
+                }
+                Err(halt) => return Err(halt.findings()),
+            }
+        }
+    }
+
+    async fn stage(self) -> Result<Staged<'a>, Findings> {
+        let Self { task, args, pinned, checked, progress } = self;
+        let file = args.staging.join("snapshot");
+        let copy = File::create(&file).map_err(|error| {
+            Findings::of(task, ConditionType::SnapshotVerified, &TransferError::Staging(error))
+        })?;
+        let (findings, summary) = snapshot::read(task, args, progress, copy).await;
+        match summary {
+            Some(summary) => Ok(Staged { task, args, pinned, checked, progress, file, summary, findings }),
+            None => Err(findings),
+        }
+    }
+
+    /// Sends the tail, once, and has the cluster prove what became of it.
+    async fn apply(self, staged: &Staged<'_>, ready: Ready, clock: ServerClock) -> Report {
+        let Claimed { claim, .. } = ready.claimed(staged, clock.said);
+        let Ready { access, posting, findings, .. } = ready;
+        let (leader, size) = (&claim.leader, self.pinned.size);
+        tracing::info!(leader, size, "the ticket is claimed; the end of the snapshot is sent");
+        let sent = match self.still_absent(&access, &claim).await {
+            Ok(()) => {
+                let answer = ANSWERED_WITHIN.saturating_add(Duration::from_secs(size / READS));
+                posting.finish(clock.since, answer).await
+            }
+            Err(fault) => {
+                posting.reset();
+                Sent::Nothing(fault)
+            }
+        };
+        tracing::info!(?sent, "the POST has ended");
+        let read = Moment::now();
+        let (post, told) = match &sent {
+            Sent::Nothing(fault) => {
+                access.session.end().await;
+                return conclude::tail_kept(self.task, findings, fault);
+            }
+            Sent::Acknowledged => (Some(Answer::Acknowledged), "the leader acknowledged it".to_owned()),
+            Sent::Refused(fault) => (Some(Answer::Refused), format!("the leader refused it ({fault})")),
+            Sent::Unclear(fault) => (None, format!("the leader gave no clear answer ({fault})")),
+        };
+        let answered = post.map(|answer| Answered { answer, at: Time(clock.now()) });
+        self.progress.answered(answered);
+        let is_acknowledged = post == Some(Answer::Acknowledged);
+        let case = Case {
+            claim: &claim,
+            post: Post::TailSent(post),
+            size,
+            nothing_on_its_way: false,
+            acknowledged: is_acknowledged.then_some(read),
+            force: self.task.force,
+        };
+        let within = if is_acknowledged { PROVED_WITHIN } else { TOLD_WITHIN };
+        let proof = prove(&access.cluster, &case, within).await;
+        if matches!(proof.verdict, Verdict::NotApplied(_)) {
+            access.session.end().await;
+        }
+        let cut = sent.was_cut().then(|| setting(size));
+        conclude::conclude(findings, &Done { task: self.task, post: told, proof, leader, cut })
+    }
+
+    /// Asked once more now that the ticket is claimed: found later, it came after the claim.
+    async fn still_absent(self, access: &access::Access, claim: &Claim) -> Result<(), String> {
+        let Some(origin) = &claim.origin else { return Ok(()) };
+        let asked = timeout(CLAIMED_WITHIN, access.session.leader.has_marker(&origin.marker.token)).await;
+        match asked.unwrap_or_else(|_| Err("it did not answer in time".to_owned())) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err("somebody restored the same snapshot at this very moment".to_owned()),
+            Err(fault) => {
+                Err(format!("the leader gave no clear answer about the snapshot's marker: {fault}"))
+            }
+        }
+    }
 }
 
 /// Whether the pod was told to end before its claim.
@@ -80,46 +214,6 @@ async fn keep_beating(ticket: &mut Ticket, progress: &Progress) -> std::convert:
     std::future::pending().await
 }
 
-/// Sends the snapshot, once, and has the cluster prove what became of it.
-async fn apply(
-    task: &Task,
-    prepared: Prepared,
-    claimed: Moment,
-    deadline: Instant,
-    progress: &Arc<Progress>,
-) -> Report {
-    let Prepared { access, mark, path, file, pinned, findings } = prepared;
-    tracing::info!(leader = mark.leader, path, pinned.size, "the ticket is claimed; the snapshot is sent");
-    let longest = longest(pinned.size) / 2;
-    let upload = Upload { session: &access.session, path, file, pinned: &pinned, claimed, longest };
-    let sent = post::send(upload, progress).await;
-    tracing::info!(?sent, "the snapshot was sent");
-    let (post, told) = match &sent {
-        Sent::Nothing(fault) => {
-            access.session.end().await;
-            return conclude::nothing_sent(task, findings, fault);
-        }
-        Sent::Acknowledged => (Post::Acknowledged, "the leader acknowledged it".to_owned()),
-        Sent::Refused(fault) => (Post::Refused, format!("the leader refused it ({fault})")),
-        Sent::Unclear(fault) => (Post::Unclear, format!("the leader gave no clear answer ({fault})")),
-    };
-    let claim = Claim {
-        token: &mark.token,
-        expires: mark.expires,
-        active_before: mark.active_before,
-        claimed: mark.ready,
-        post,
-        end: End::After(claimed, mark.on_its_way),
-    };
-    let left = deadline.saturating_duration_since(Instant::now());
-    let proof = prove(&access.cluster, &claim, left.clamp(LEAST_PROOF, LONGEST_PROOF)).await;
-    if proof.verdict == Verdict::NotApplied {
-        access.session.end().await;
-    }
-    let cut = sent.was_cut().then(|| setting(pinned.size));
-    conclude::conclude(findings, &Done { task, post: told, proof, leader: &mark.leader, cut })
-}
-
 fn unchecked() -> Report {
     let message = "The Task has no snapshot that was checked before. Nothing was touched.";
     report::ended(Outcome::Refused, Reason::NotApplied, message.to_owned())
@@ -127,7 +221,7 @@ fn unchecked() -> Report {
 
 fn slow(limit: Duration) -> Report {
     let message = format!(
-        "The restore was not ready to begin within {} s. Nothing was touched. See why store or servers are slow, then create a new request.",
+        "The restore was not ready to be claimed within {} s. Nothing was applied. See why store or servers are slow, then create a new request.",
         limit.as_secs()
     );
     report::ended(Outcome::Failed, Reason::DeadlineExceeded, message)

@@ -1,17 +1,22 @@
 //! A server that answers as OpenBao does, with a clock of its own.
 
+mod markers;
+
 use crate::openbao::{Cluster, Node};
 use crate::testing::{SNAPSHOT, guard};
-use api::task::Servers;
+use api::task::{Claim, Identity, Origin, Servers, SnapshotMarker};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::DATE;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+pub(crate) use markers::Markers;
+use markers::{BEGUN, IN_SNAPSHOT, Shared};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,13 +34,16 @@ pub(crate) struct Server {
     pub(crate) leader: String,
     pub(crate) active: Timestamp,
     pub(crate) now: Timestamp,
+    /// Of its data.
+    pub(crate) cluster_id: &'static str,
     pub(crate) committed: u64,
     pub(crate) applied: u64,
     pub(crate) version: &'static str,
     /// Kind of its seal.
     pub(crate) seal: &'static str,
-    /// Status of the lookup of a marker.
+    /// Status of the lookup of a marker; 200: as the markers of the cluster are.
     pub(crate) marker: u16,
+    markers: Shared,
     /// The answer to the token's question for itself.
     pub(crate) token: (u16, Value),
     /// The answer to a login.
@@ -118,11 +126,13 @@ impl Server {
             leader: String::new(),
             active: now - SignedDuration::from_hours(5),
             now,
+            cluster_id: "ours",
             committed: 9,
             applied: 9,
             version: "2.7.2",
             seal: "shamir",
             marker: 200,
+            markers: Shared::default(),
             token: (200, json!({"type": "service", "ttl": 3600, "renewable": false})),
             login: (200, json!({"client_token": "s.t", "token_type": "service", "lease_duration": 900})),
             dry_run: SAME_KEYS,
@@ -131,12 +141,12 @@ impl Server {
         }
     }
 
-    fn answer(&self, path: &str, own: &str) -> (u16, String) {
+    fn answer(&self, path: &str, own: &str, headers: &HeaderMap, body: &Bytes) -> (u16, String) {
         let json = |status: u16, value: Value| (status, value.to_string());
         match path {
             "sys/health" => json(
                 200,
-                json!({"initialized": true, "sealed": self.sealed, "version": self.version, "cluster_id": "ours"}),
+                json!({"initialized": true, "sealed": self.sealed, "version": self.version, "cluster_id": self.cluster_id}),
             ),
             "sys/seal-status" => json(200, json!({"type": self.seal, "sealed": self.sealed})),
             _ if self.sealed => json(503, json!({"errors": ["Vault is sealed"]})),
@@ -151,11 +161,10 @@ impl Server {
             "sys/wrapping/lookup" if self.marker == 400 => {
                 json(400, json!({"errors": ["wrapping token is not valid or does not exist"]}))
             }
-            "sys/wrapping/lookup" => json(self.marker, json!({"errors": []})),
-            "sys/wrapping/wrap" => json(
-                200,
-                json!({"wrap_info": {"token": "s.m", "ttl": 604_800, "creation_time": self.now.to_string()}}),
-            ),
+            "sys/wrapping/lookup" if self.marker != 200 => json(self.marker, json!({"errors": []})),
+            _ if path.starts_with("sys/wrapping/") => {
+                self.markers.lock().unwrap().answer(&path["sys/wrapping/".len()..], headers, body, self.now)
+            }
             "sys/capabilities-self" => json(
                 200,
                 json!({
@@ -176,15 +185,17 @@ impl Server {
 pub(crate) struct Bao {
     pub(crate) addresses: Vec<String>,
     servers: Vec<Arc<Mutex<Server>>>,
+    markers: Shared,
 }
 
 impl Bao {
     /// A cluster whose first server leads.
     pub(crate) async fn start(count: usize) -> Self {
-        let mut bao = Self { addresses: Vec::new(), servers: Vec::new() };
+        let mut bao = Self { addresses: Vec::new(), servers: Vec::new(), markers: Shared::default() };
         for index in 0..count {
             let leader = bao.addresses.first().cloned().unwrap_or_default();
-            let server = Server { leads: index == 0, leader, ..Server::leader() };
+            let markers = Arc::clone(&bao.markers);
+            let server = Server { leads: index == 0, leader, markers, ..Server::leader() };
             let server = Arc::new(Mutex::new(server));
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = format!("http://{}", listener.local_addr().unwrap());
@@ -202,12 +213,53 @@ impl Bao {
         with(&mut self.servers[index].lock().unwrap())
     }
 
+    /// Changes the markers in the data of all, or looks at them.
+    pub(crate) fn markers<T>(&self, with: impl FnOnce(&mut Markers) -> T) -> T {
+        with(&mut self.markers.lock().unwrap())
+    }
+
     pub(crate) fn cluster(&self) -> Cluster {
         cluster(&self.addresses)
     }
 
     pub(crate) fn servers(&self) -> Servers {
-        Servers { addresses: self.addresses.clone(), tls_server_name: None }
+        Servers { addresses: self.addresses.clone(), replicas: self.addresses.len(), tls_server_name: None }
+    }
+
+    /// The claim of a restore on the first server, whose snapshot has a marker and was taken of this cluster.
+    pub(crate) fn claim(&self, of: Option<&str>) -> Claim {
+        let time = Time(self.server(0, |leader| leader.now));
+        let expires = Time(time.0 + SignedDuration::from_hours(24));
+        let marker =
+            SnapshotMarker { token: IN_SNAPSHOT.to_owned(), created: time.clone(), expires: expires.clone() };
+        Claim {
+            marker: BEGUN.to_owned(),
+            expires,
+            origin: of.map(|of| Origin { cluster_id: of.to_owned(), marker }),
+            leader: self.addresses[0].clone(),
+            identity: self.server(0, |leader| Identity {
+                cluster_id: leader.cluster_id.to_owned(),
+                active_time: leader.active.to_string(),
+                raft_index: leader.applied,
+            }),
+            nothing_after: time,
+        }
+    }
+
+    /// Replaces the data of all by those of a snapshot, after which this server leads anew.
+    pub(crate) fn restore(&self, index: usize, has_marker: bool) {
+        self.markers(|markers| {
+            markers.alive = has_marker.then(|| IN_SNAPSHOT.to_owned()).into_iter().collect();
+        });
+        for other in 0..self.addresses.len() {
+            self.server(other, |server| {
+                server.leads = other == index;
+                server.leader = if other == index { String::new() } else { self.addresses[index].clone() };
+                server.active = server.now;
+                server.applied += 1;
+                server.committed += 1;
+            });
+        }
     }
 }
 
@@ -215,7 +267,8 @@ async fn handle(
     State((server, own)): State<(Arc<Mutex<Server>>, String)>,
     method: Method,
     uri: Uri,
-    _: Bytes,
+    headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
     let path = uri.path().trim_start_matches("/v1/").to_owned();
     if method == Method::GET && path == "sys/storage/raft/snapshot" {
@@ -224,23 +277,25 @@ async fn handle(
         let gives = if server.gives.len() > 1 { server.gives.remove(0) } else { server.gives[0].clone() };
         return gives.answer();
     }
-    let (hangs, now, (status, body)) = {
+    let (hangs, now, index, (status, body)) = {
         let mut server = server.lock().unwrap();
         server.asked.push(path.clone());
-        (server.hangs, server.now, server.answer(&path, &own))
+        let index = server.markers.lock().unwrap().index().filter(|_| path == "sys/wrapping/wrap");
+        (server.hangs, server.now, index, server.answer(&path, &own, &headers, &body))
     };
     if hangs {
         std::future::pending::<()>().await;
     }
     let mut date = String::new();
     DateTimePrinter::new().print_timestamp_rfc9110(&now, &mut date).unwrap();
-    (StatusCode::from_u16(status).unwrap(), [(DATE, date)], body).into_response()
+    let index = index.map(|index| [("X-Vault-Index", index)]);
+    (StatusCode::from_u16(status).unwrap(), [(DATE, date)], index, body).into_response()
 }
 
 fn cluster(addresses: &[String]) -> Cluster {
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let servers = Servers { addresses: addresses.to_vec(), tls_server_name: None };
+    let servers = Servers { addresses: addresses.to_vec(), replicas: addresses.len(), tls_server_name: None };
     let folder = tempfile::tempdir().unwrap();
     let authority = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap().cert.pem();
     std::fs::write(folder.path().join("ca.crt"), authority).unwrap();

@@ -4,6 +4,7 @@ use crate::report::Fault;
 use api::conditions::Reason;
 use api::task::Outcome;
 use jiff::Timestamp;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Begins the holder of a ticket that the operator claimed.
@@ -25,6 +26,11 @@ pub(crate) enum TicketError {
     )]
     Denied(String),
     #[error(
+        "The API server gave no clear answer to the claim of the ticket within {} s. The end of the snapshot was not sent, so nothing was applied. See that pods of this namespace may reach it, then begin a new one.",
+        .0.as_secs()
+    )]
+    Unclear(Duration),
+    #[error(
         "The API server could not be asked for the ticket: {0}. See that pods of this namespace may reach it, then begin a new one."
     )]
     Unreachable(String),
@@ -36,7 +42,7 @@ impl TicketError {
         match self {
             Self::ClaimedBy(holder) if !holder.starts_with(OPERATOR) => Outcome::Unknown,
             Self::Gone | Self::ClaimedBy(_) | Self::Reported(_) | Self::Expired { .. } => Outcome::Refused,
-            Self::Denied(_) | Self::Unreachable(_) => Outcome::Failed,
+            Self::Denied(_) | Self::Unreachable(_) | Self::Unclear(_) => Outcome::Failed,
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::task;
-use api::task::{Outcome, TaskKind};
+use api::task::{Identity, Outcome, TaskKind};
 use axum::extract::State;
 use axum::http::StatusCode as Status;
 use axum::http::header::DATE;
@@ -99,28 +99,51 @@ fn holder(lease: &Value) -> &Value {
     &lease["spec"]["holderIdentity"]
 }
 
+/// What a restore claims at this time of the API server.
+fn claim(now: Timestamp) -> api::task::Claim {
+    let identity = Identity { cluster_id: "ours".to_owned(), active_time: "y".to_owned(), raft_index: 7 };
+    api::task::Claim {
+        marker: "s.m".to_owned(),
+        expires: Time("2099-01-01T00:00:00Z".parse().unwrap()),
+        origin: None,
+        leader: "x".to_owned(),
+        identity,
+        nothing_after: Time(now + SignedDuration::from_mins(30)),
+    }
+}
+
+/// Bug: a rollback of etcd takes the claim away, and the operator calls a restore not applied that was.
+#[tokio::test]
+async fn a_claim_that_a_rollback_took_away_is_written_again() {
+    let server = Server::start().await;
+    let mut ticket = server.opened("pod").await;
+    let before = server.now();
+    let claimed = |now| Some(Claimed { claim: claim(now), servers: task(TaskKind::Restore).cluster });
+    ticket.claim(claimed).await.unwrap();
+    server.change(|lease| {
+        *lease = before;
+        lease["metadata"]["resourceVersion"] = json!("7");
+    });
+    ticket.leave("{}", &Progress::default()).await.unwrap();
+    let lease = server.now();
+    assert_eq!(holder(&lease), "pod");
+    let annotations = &lease["metadata"]["annotations"];
+    assert!(annotations[names::CLAIM].as_str().unwrap().contains("s.m"));
+    assert_eq!(annotations[names::REPORT], "{}");
+}
+
 /// Bug: two pods of one Job both act.
 #[tokio::test]
 async fn whoever_claims_first_is_the_only_one() {
     let server = Server::start().await;
     let (mut first, mut second) = (server.opened("first").await, server.opened("second").await);
-    let marker = |now| {
-        Some(Marker {
-            token: "s.m".to_owned(),
-            expires: Time(Timestamp::MAX),
-            leader: "x".to_owned(),
-            active_time: "y".to_owned(),
-            claimed_at: Time(Timestamp::UNIX_EPOCH),
-            not_applied_after: Time(now + SignedDuration::from_mins(30)),
-        })
-    };
-    first.claim(marker).await.unwrap();
+    let claimed = |now| Some(Claimed { claim: claim(now), servers: task(TaskKind::Restore).cluster });
+    first.claim(claimed).await.unwrap();
     let lease = server.now();
     assert_eq!(holder(&lease), "first");
-    let left: Marker =
-        serde_json::from_str(lease["metadata"]["annotations"][names::MARKER].as_str().unwrap()).unwrap();
-    assert_eq!(left.token, "s.m");
-    assert_eq!(left.not_applied_after.0, now() + SignedDuration::from_mins(30));
+    let left: Claimed =
+        serde_json::from_str(lease["metadata"]["annotations"][names::CLAIM].as_str().unwrap()).unwrap();
+    assert_eq!(left.claim, claim(now()));
     let lost = second.claim(|_| None).await.unwrap_err();
     assert!(matches!(&lost, TicketError::ClaimedBy(holder) if holder == "first"), "{lost}");
     assert_eq!(lost.outcome(), Outcome::Unknown);

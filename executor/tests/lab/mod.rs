@@ -21,9 +21,10 @@ pub(crate) use store::Store;
 
 use api::StorageTarget;
 use api::task::{
-    BackupOrder, Login, Marker, Pinned, Proof, Request, Servers, Task, TaskKind, Ticket, WIRE_VERSION,
+    BackupOrder, Checked, Claim, Identity, Login, Origin, Pinned, Proof, Request, Servers, SnapshotMarker,
+    Task, TaskKind, Ticket, WIRE_VERSION,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -83,10 +84,16 @@ impl Lab {
             target: self.target(),
             key: "a.snap".to_owned(),
             sha256: None,
-            cluster: Servers { addresses: vec![self.bao.address.clone()], tls_server_name: None },
+            cluster: Servers {
+                addresses: vec![self.bao.address.clone()],
+                replicas: 1,
+                tls_server_name: None,
+            },
             login: Some(Login::Token { key: "token".to_owned() }),
             force: false,
             pinned: None,
+            origin: None,
+            checked: None,
             proof: None,
             backup: None,
         }
@@ -100,11 +107,22 @@ impl Lab {
     }
 
     pub(crate) fn restore(&self, pinned: Pinned) -> Task {
-        Task { pinned: Some(pinned), ..self.task(TaskKind::Restore) }
+        let expires = Time(Timestamp::now() + SignedDuration::from_hours(24));
+        let token = bao::IN_SNAPSHOT.to_owned();
+        let marker = SnapshotMarker { token, created: Time(Timestamp::now()), expires };
+        let identity =
+            Identity { cluster_id: bao::CLUSTER.to_owned(), active_time: String::new(), raft_index: 1 };
+        let checked = Checked { identity, marker: bao::OF_CHECK.to_owned(), at: Time(Timestamp::now()) };
+        Task {
+            pinned: Some(pinned),
+            origin: Some(Origin { cluster_id: bao::CLUSTER.to_owned(), marker }),
+            checked: Some(checked),
+            ..self.task(TaskKind::Restore)
+        }
     }
 
-    pub(crate) fn prove(&self, marker: Marker) -> Task {
-        let proof = Some(Proof { marker, nothing_on_its_way: false });
+    pub(crate) fn prove(&self, claim: Claim) -> Task {
+        let proof = Some(Proof { claim, answer: None, nothing_on_its_way: false });
         Task { login: None, proof, ..self.task(TaskKind::Prove) }
     }
 

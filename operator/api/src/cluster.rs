@@ -9,6 +9,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// How many servers a cluster has that does not say so.
+pub const REPLICAS: i64 = 3;
+
 /// An OpenBao cluster on raft storage.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -215,6 +218,6 @@ pub struct RestoreRecord {
     pub time: Option<Time>,
 }
 
-fn replicas() -> i64 {
-    3
+const fn replicas() -> i64 {
+    REPLICAS
 }

@@ -32,14 +32,15 @@ pub const TEMPLATE: &str = "openbao.org/template";
 pub const CAUSE: &str = "openbao.org/cause";
 /// Annotation by which Kubernetes says for which time of the schedule a Job was made.
 pub const SLOT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
-/// Annotation of a ticket with the marker that a restore wipes; see [`crate::task::Marker`].
-pub const MARKER: &str = "openbao.org/marker";
 /// Annotation of a restore's ticket with what its claim says; see [`crate::task::Claimed`].
 pub const CLAIM: &str = "openbao.org/claim";
 /// Annotation of a restore's ticket with the answer that its pod has read; see [`crate::task::Answered`].
 pub const ANSWER: &str = "openbao.org/answer";
-/// Annotation of a backup's ticket with the marker that its pod has made and not consumed yet.
+/// Annotation of a backup's ticket with the markers that its pod has to consume, its own from before its snapshot is asked
+/// for; a list of [`crate::task::SnapshotMarker`].
 pub const SNAPSHOT_MARKER: &str = "openbao.org/snapshot-marker";
+/// Annotation of the Lease of an OpenBao with the request that works on it.
+pub const HOLDER: &str = "openbao.org/holder";
 /// Annotation with the name of the request that a request was once: a copy under another name is another request.
 pub const REQUEST_NAME: &str = "openbao.org/request-name";
 /// Annotation that gives up a request, with its UID as value.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 /// Version of both types; another one is refused.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 /// Most bytes of either: the termination log of a container keeps no more.
 pub const MAX_BYTES: usize = 4096;
@@ -50,6 +50,12 @@ pub struct Task {
     /// What the check found, for a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
+    /// What the manifest of the snapshot says, for a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What the check saw of the servers, for a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// What is to be proved, for a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -89,6 +95,9 @@ pub struct Request {
 pub struct Servers {
     /// URL of each, never of a Service that stands before several.
     pub addresses: Vec<String>,
+    /// How many servers there are.
+    #[serde(default)]
+    pub replicas: usize,
     /// Name that their certificates carry, where it is not the host of the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_server_name: Option<String>,
@@ -136,30 +145,15 @@ pub struct Pinned {
     pub version: Option<String>,
 }
 
-/// What a restore writes to its ticket in the claim, so that anybody can prove afterwards whether it was applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Marker {
-    /// Wrapping token of OpenBao; it opens nothing, and a restore wipes it.
-    pub token: String,
-    /// When the token expires by itself.
-    pub expires: Time,
-    /// Address of the leader that the snapshot is sent to.
-    pub leader: String,
-    /// Since when that leader was active, in OpenBao's words; a restore makes it newer.
-    pub active_time: String,
-    /// When the ticket was claimed, by that leader's clock.
-    pub claimed_at: Time,
-    /// From when on no POST can be on its way, by the API server's clock.
-    pub not_applied_after: Time,
-}
-
 /// What a pod without any credential is to find out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proof {
     /// What the restore left on its ticket.
-    pub marker: Marker,
+    pub claim: Claim,
+    /// The answer that its pod has read, if any is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
     /// Whether no POST can be on its way any more, so that a marker that is still there proves that it was not applied.
     pub nothing_on_its_way: bool,
 }
@@ -184,6 +178,12 @@ pub struct Report {
     /// The object, where it was read whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<Pinned>,
+    /// What the manifest of the object says, where a check read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// What a check saw of the servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// The backup, where one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupMade>,
@@ -322,9 +322,9 @@ mod tests {
     #[test]
     fn nothing_a_newer_version_and_too_much_are_told_apart() {
         assert!(matches!(Task::parse("  "), Err(WireError::Absent)));
-        assert!(matches!(Task::parse(r#"{"v":2}"#), Err(WireError::OtherVersion { found: 2 })));
+        assert!(matches!(Task::parse(r#"{"v":1}"#), Err(WireError::OtherVersion { found: 1 })));
         assert!(matches!(Task::parse(&"x".repeat(MAX_BYTES + 1)), Err(WireError::TooLong { .. })));
-        assert!(matches!(Task::parse(r#"{"v":1}"#), Err(WireError::Unreadable(_))));
+        assert!(matches!(Task::parse(r#"{"v":2}"#), Err(WireError::Unreadable(_))));
     }
 
     #[test]
@@ -345,6 +345,8 @@ mod tests {
             }],
             next_steps: Vec::new(),
             pinned: None,
+            origin: None,
+            checked: None,
             backup: None,
         };
         let text = serde_json::to_string(&report).unwrap();

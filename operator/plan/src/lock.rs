@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn doubt() -> api::task::Report {
-        api::task::Report::parse(r#"{"v":1,"outcome":"unknown"}"#).unwrap()
+        api::task::Report::parse(r#"{"v":2,"outcome":"unknown"}"#).unwrap()
     }
 
     /// Bug: the lock goes while a pod that knows it still runs, or may yet claim its ticket.

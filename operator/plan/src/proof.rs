@@ -1,16 +1,29 @@
-//! Whether a restore was applied, judged by what the servers say. An acknowledgement proves nothing, and a sealed server
-//! is no verdict.
+//! Whether a restore was applied, judged by two markers that the servers are asked for. An acknowledgement proves nothing,
+//! and a sealed server is no verdict.
 //!
-//! Three clocks take part, and none is held against another: the marker and `active_time` are judged on the leader's, the
-//! end of everything that was on its way on the API server's, and who waits for either counts by itself.
+//! The request's marker was made before the POST, so it is not in the snapshot: any restore wipes it. The snapshot's marker is
+//! in the snapshot alone, and was not in the cluster before the claim. No clock of a server takes part: who looks counts by
+//! its own, and the end of everything that was on its way is told by the API server's.
 
+use api::task::{Answer, Claim, Identity};
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
-/// A leader that became active this close to the claim did so because of the restore.
-const FRESH: SignedDuration = SignedDuration::from_mins(10);
 /// Nothing of a POST is on its way any more this long after the claim, at the least. That the sender's connection ended
 /// says less: a server that does not hear of it restores what it has when its read timeout comes.
 const NOTHING_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// For how long look after look must find the request's marker: a leader that was frozen may answer before it goes on.
+const STAYS: Duration = Duration::from_secs(30);
+/// Between two looks that are further apart a leader may have been frozen once more. Servers of which one is silent take
+/// ten seconds to look at.
+const UNBROKEN: Duration = Duration::from_secs(15);
+/// A leader that is restoring takes longer to answer.
+const PROMPT: Duration = Duration::from_secs(2);
+/// A leader becomes active anew this long after its acknowledgement, and as much later as its snapshot takes at
+/// [`INSTALLS`].
+const ACTIVE_ANEW: Duration = Duration::from_secs(30);
+/// Bytes a second at which a server installs a snapshot at the least.
+const INSTALLS: u64 = 20_000_000;
 /// Bytes a second at which a snapshot moves at the least.
 pub const SLOWEST: u64 = 5 * 1024 * 1024;
 /// Shortest read timeout that is recommended, in minutes.
@@ -25,60 +38,6 @@ pub struct Says<'a> {
     pub names: &'a str,
 }
 
-/// What the current leader says about the marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// 200: it is there.
-    Present,
-    /// 400: it is not there.
-    Absent,
-    /// Anything else, or no answer.
-    Unclear,
-}
-
-/// What became of the POST, as its sender saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Post {
-    /// The server's 204 was read.
-    Acknowledged,
-    /// The server's refusal was read.
-    Refused,
-    /// Neither was read, or the sender is gone.
-    Unclear,
-}
-
-/// All that a verdict rests on. Every time is by the clock of the leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// The marker on the leader of now.
-    pub lookup: Lookup,
-    /// When it said so.
-    pub asked: Option<Timestamp>,
-    /// Since when it is active, where it says so.
-    pub active_now: Option<Timestamp>,
-    /// Since when the leader of the POST was active, before it.
-    pub active_before: Timestamp,
-    /// When the ticket was claimed.
-    pub claimed: Timestamp,
-    /// When the marker goes by itself.
-    pub marker_expires: Timestamp,
-    /// What became of the POST.
-    pub post: Post,
-    /// Whether no POST can be on its way any more; whoever says so has looked before the leader was asked.
-    pub nothing_on_its_way: bool,
-}
-
-/// Whether the cluster has the snapshot's data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It has.
-    Applied,
-    /// It has its own data, and that stays so.
-    NotApplied,
-    /// Not known yet.
-    Unknown,
-}
-
 /// Which server leads now: it says so itself, and more than half of all name it. A leader of before that was cut off or
 /// frozen still says so, but is named by few.
 #[must_use]
@@ -87,36 +46,173 @@ pub fn leader(servers: &[Option<Says<'_>>]) -> Option<usize> {
     servers.iter().position(|one| one.is_some_and(|one| one.leads && 2 * named(one.names) > servers.len()))
 }
 
-/// The verdict.
-#[must_use]
-pub fn judge(seen: &Evidence) -> Verdict {
-    match (seen.lookup, seen.post) {
-        (Lookup::Present, Post::Refused) => Verdict::NotApplied,
-        (Lookup::Present, _) if seen.nothing_on_its_way => Verdict::NotApplied,
-        (Lookup::Absent, Post::Acknowledged) if wiped(seen) && active_anew(seen).is_some() => {
-            Verdict::Applied
-        }
-        (Lookup::Absent, Post::Unclear)
-            if wiped(seen) && active_anew(seen).is_some_and(|after| after.abs() <= FRESH) =>
-        {
-            Verdict::Applied
-        }
-        // A refused POST restored nothing: whatever wiped the marker was somebody else's.
-        (Lookup::Present | Lookup::Absent | Lookup::Unclear, _) => Verdict::Unknown,
+/// What a leader says about a marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// It is there.
+    Present,
+    /// It is not there.
+    Absent,
+    /// Anything else, or no answer.
+    Unclear,
+}
+
+/// What became of the POST after the claim, as its sender saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Post {
+    /// Not a byte of the tail was handed to the connection.
+    TailKept,
+    /// The tail was handed over, and this answer was read, if any that says something.
+    TailSent(Option<Answer>),
+}
+
+/// One look at the leader of a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Address of that leader.
+    pub leader: String,
+    /// Which OpenBao it was, before and after it was asked for the markers.
+    pub identity: Identity,
+    /// The request's marker.
+    pub request: Lookup,
+    /// The snapshot's marker; none: there is none to ask for.
+    pub snapshot: Option<Lookup>,
+    /// The longest that it took to answer for one of them.
+    pub took: Duration,
+    /// When it was asked, by the clock of who looks.
+    pub at: Duration,
+    /// Whether no POST could be on its way any more; whoever says so has looked before the leader was asked.
+    pub nothing_on_its_way: bool,
+    /// How long before this look's end its own 204 was read, where who looks is who posted, and has been there ever since.
+    pub acknowledged: Option<Duration>,
+}
+
+/// Whether the cluster has the snapshot's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// After the claim the cluster's data became the snapshot's.
+    Applied(Applied),
+    /// They are not the snapshot's, and the POST can no longer change that.
+    NotApplied(NotApplied),
+    /// Not known yet.
+    Unknown(Doubt),
+}
+
+/// By what it is known to be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Applied {
+    /// The snapshot's marker is there.
+    Marker,
+    /// The snapshot has no marker: the leader acknowledged it, became active anew in time and lost the request's marker.
+    Watched,
+}
+
+/// By what it is known to be not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotApplied {
+    /// The server never had the tail.
+    TailKept,
+    /// OpenBao refused it, and the request's marker is there.
+    Refused,
+    /// The request's marker stays, and nothing can be on its way.
+    MarkerStays,
+}
+
+/// Why it is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// No leader gave a clear answer.
+    NoAnswer,
+    /// The request's marker is there, and the POST may still be on its way.
+    OnItsWay,
+    /// Both markers are gone: somebody else replaced the data, or the volumes are older ones.
+    Replaced,
+    /// The request's marker is gone, and the snapshot has none that could be asked for.
+    NoMarker,
+    /// The leader is not of the OpenBao of the claim, or its data are older.
+    OtherCluster,
+}
+
+/// Judges looks one after the other.
+#[derive(Clone, Debug)]
+pub struct Judge<'a> {
+    claim: &'a Claim,
+    post: Post,
+    /// Bytes of the snapshot.
+    size: u64,
+    /// The first and the latest of the looks that found the request's marker with nothing on its way, one after the other.
+    series: Option<(Duration, Duration)>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge of a claimed restore of so many bytes, who has seen nothing yet.
+    #[must_use]
+    pub const fn new(claim: &'a Claim, post: Post, size: u64) -> Self {
+        Self { claim, post, size, series: None }
     }
-}
 
-/// Whether a marker that is not there cannot have expired. Only half of its life counts: another server may have led
-/// meanwhile, and its clock may be a day off.
-fn wiped(seen: &Evidence) -> bool {
-    let life = seen.marker_expires.duration_since(seen.claimed);
-    seen.asked.is_some_and(|asked| asked.duration_since(seen.claimed) < life / 2)
-}
+    /// The verdict without any look.
+    #[must_use]
+    pub const fn unseen(&self) -> Verdict {
+        match self.post {
+            Post::TailKept => Verdict::NotApplied(NotApplied::TailKept),
+            Post::TailSent(_) => Verdict::Unknown(Doubt::NoAnswer),
+        }
+    }
 
-/// How long after the claim the leader became active, if it is not the activity of before.
-fn active_anew(seen: &Evidence) -> Option<SignedDuration> {
-    let active = seen.active_now.filter(|active| *active > seen.active_before)?;
-    Some(active.duration_since(seen.claimed))
+    /// The verdict of this look, in the light of those before.
+    #[must_use]
+    pub fn look(&mut self, look: &Look) -> Verdict {
+        if self.post == Post::TailKept {
+            return self.unseen();
+        }
+        let series = self.series.take();
+        let is_origins = |id: &str| self.claim.origin.as_ref().is_none_or(|origin| origin.cluster_id == id);
+        let is_newer = look.identity.raft_index >= self.claim.identity.raft_index;
+        match (look.snapshot, look.request) {
+            (Some(Lookup::Present), _) if is_newer && is_origins(&look.identity.cluster_id) => {
+                Verdict::Applied(Applied::Marker)
+            }
+            (Some(Lookup::Present), _) => Verdict::Unknown(Doubt::OtherCluster),
+            (Some(Lookup::Unclear), _) | (_, Lookup::Unclear) => Verdict::Unknown(Doubt::NoAnswer),
+            (Some(Lookup::Absent) | None, Lookup::Present) => self.marker_stays(look, is_newer, series),
+            (Some(Lookup::Absent), Lookup::Absent) => Verdict::Unknown(Doubt::Replaced),
+            (None, Lookup::Absent) if self.was_watched(look) => Verdict::Applied(Applied::Watched),
+            (None, Lookup::Absent) => Verdict::Unknown(Doubt::NoMarker),
+        }
+    }
+
+    /// The request's marker is there, and the snapshot's is not.
+    fn marker_stays(&mut self, look: &Look, is_newer: bool, series: Option<(Duration, Duration)>) -> Verdict {
+        if look.identity.cluster_id != self.claim.identity.cluster_id {
+            return Verdict::Unknown(Doubt::OtherCluster);
+        }
+        if self.post == Post::TailSent(Some(Answer::Refused)) {
+            return Verdict::NotApplied(NotApplied::Refused);
+        }
+        if !is_newer {
+            return Verdict::Unknown(Doubt::OtherCluster);
+        }
+        if !look.nothing_on_its_way || look.took > PROMPT {
+            return Verdict::Unknown(Doubt::OnItsWay);
+        }
+        let goes_on = series.filter(|(_, latest)| look.at.saturating_sub(*latest) <= UNBROKEN);
+        let first = goes_on.map_or(look.at, |(first, _)| first);
+        self.series = Some((first, look.at));
+        if look.at.saturating_sub(first) >= STAYS {
+            return Verdict::NotApplied(NotApplied::MarkerStays);
+        }
+        Verdict::Unknown(Doubt::OnItsWay)
+    }
+
+    /// Whether who posted has seen the very server that acknowledged become active anew, as soon as it must.
+    fn was_watched(&self, look: &Look) -> bool {
+        let within = ACTIVE_ANEW.saturating_add(Duration::from_secs(self.size / INSTALLS));
+        look.acknowledged.is_some_and(|ago| ago <= within)
+            && self.post == Post::TailSent(Some(Answer::Acknowledged))
+            && look.leader == self.claim.leader
+            && look.identity.active_time != self.claim.identity.active_time
+    }
 }
 
 /// The `http_read_timeout` that a snapshot of this many bytes needs: its time at 5 MiB/s and a quarter more, in whole
@@ -127,11 +223,11 @@ pub fn read_timeout(size: u64) -> SignedDuration {
     SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(i64::MAX / 60))
 }
 
-/// How long after the claim a POST of this many bytes can be on its way: a sender that was frozen goes on until its token
-/// has expired (in `token`; none: it does not), and a server waits for the rest until its read timeout.
+/// From when on nothing of a POST of this many bytes is on its way that was claimed at this time of the API server: a
+/// server waits for the rest until its read timeout.
 #[must_use]
-pub fn on_its_way(size: u64, token: Option<SignedDuration>) -> SignedDuration {
-    token.map_or(SignedDuration::MAX, |token| token.saturating_add(read_timeout(size)).max(NOTHING_AFTER))
+pub fn nothing_after(claimed: Timestamp, size: u64) -> Timestamp {
+    claimed.saturating_add(read_timeout(size).max(NOTHING_AFTER)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

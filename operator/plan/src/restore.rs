@@ -1,6 +1,7 @@
 //! What a restore does next. [`plan`] reads as the specification: a ladder of rungs, each of which lets the request
 //! pass, acts, waits, or ends it. Nothing is remembered between two looks but what is written in the cluster.
 
+pub mod arbiter;
 mod draft;
 mod human;
 pub mod job;
@@ -31,7 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 /// One write to the world, beside the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Finalizer and `request-uid`, so that a deletion is seen and a copy is known.
+    /// Finalizer, `request-uid` and `request-name`, so that a deletion is seen and a copy is known.
     Guard,
     /// The ticket of a Job; it comes before the Job that claims it.
     CreateTicket(Stage),
@@ -46,6 +47,8 @@ pub enum Step {
         /// Its UID.
         job: String,
     },
+    /// Compare-and-swap of the Lease of the OpenBao, from what was read to ours.
+    TakeArbiter,
     /// Compare-and-swap of the operation lock, from what was read to ours.
     TakeLock,
     /// Claim of the ticket by the operator, for this reason: afterwards no pod can act.
@@ -59,6 +62,8 @@ pub enum Step {
     Record(Outcome),
     /// Compare-and-swap of the operation lock, from ours to free.
     ReleaseLock,
+    /// The end of the Lease of the OpenBao, where it is ours.
+    ReleaseArbiter,
     /// The end of a Job that is still at work and no longer wanted.
     DeleteJob(Stage),
     /// A time to live for a Job that has ended.
@@ -114,12 +119,16 @@ pub enum Waiting {
     Check,
     /// Another controller works on the cluster.
     ForeignController,
+    /// A request works on the same OpenBao by another cluster object.
+    OpenBao,
     /// Somebody else holds the lock.
     Lock,
     /// Somebody else holds the lock, which is to be overridden, and may still act.
     Rival,
     /// The restore Job is at work.
     Restore,
+    /// The leader has acknowledged the snapshot, and the cluster has yet to prove it.
+    Proving,
     /// Nobody knows whether the restore was applied.
     Outcome,
     /// The same, while a Job asks the cluster.
@@ -138,9 +147,11 @@ impl Waiting {
             Self::Leftover => Reason::LeftoverExists,
             Self::Check => Reason::Checking,
             Self::ForeignController => Reason::ForeignController,
+            Self::OpenBao => Reason::OpenBaoBusy,
             Self::Lock => Reason::LockHeldByOther,
             Self::Rival => Reason::OverrideWaits,
             Self::Restore => Reason::Restoring,
+            Self::Proving => Reason::Proving,
             Self::Outcome | Self::Proof => Reason::OutcomeUnknown,
             Self::Pods => Reason::PodsEnding,
         }
@@ -154,6 +165,7 @@ impl Waiting {
                 | Self::Upgrade
                 | Self::Leftover
                 | Self::ForeignController
+                | Self::OpenBao
                 | Self::Lock
                 | Self::Rival
         )

@@ -18,5 +18,6 @@ pub(crate) fn servers(cluster: &OpenBaoCluster, name: &str, namespace: &str) -> 
     } else {
         connection.addresses
     };
-    Servers { addresses, tls_server_name: connection.tls_server_name }
+    let replicas = usize::try_from(cluster.spec.replicas).unwrap_or_default();
+    Servers { addresses, replicas, tls_server_name: connection.tls_server_name }
 }

@@ -13,6 +13,7 @@ use kube::api::{Api, ListParams};
 use plan::backup::{BackupJob, Companion, CompanionKind, CronJobSeen, Installation, Ledger, Observed};
 use plan::owned::cluster_label;
 use plan::restore::Run;
+use serde::de::DeserializeOwned;
 
 /// What one look found.
 pub(super) struct Look {
@@ -55,6 +56,7 @@ pub(super) async fn look(
         run: Run::default(),
         companions: Vec::new(),
         upload: None,
+        markers: Vec::new(),
         restoring: Vec::new(),
     };
     let mut ticket = None;
@@ -66,7 +68,9 @@ pub(super) async fn look(
         seen.run.job = seen.run.job.filter(|job| job.uid == work.uid);
         seen.run.ticket = seen.run.ticket.filter(|ticket| ticket.request.as_deref() == Some(&work.uid));
         ticket = found.ticket.filter(|_| seen.run.ticket.is_some());
-        seen.upload = ticket.as_ref().and_then(upload);
+        seen.upload = ticket.as_ref().and_then(|ticket| named(ticket, names::UPLOAD));
+        seen.markers =
+            ticket.as_ref().and_then(|ticket| named(ticket, names::SNAPSHOT_MARKER)).unwrap_or_default();
         // The Task is made once, with what its Job is resumed by.
         if seen.jobs.iter().any(|job| job.job.uid == work.uid && job.suspended) {
             seen.restoring = restoring(client, &seen).await?;
@@ -119,11 +123,12 @@ fn companions(found: &Found) -> Vec<Companion> {
     all.into_iter().filter_map(companion).collect()
 }
 
-fn upload(lease: &Lease) -> Option<api::task::Upload> {
-    let text = annotation(&lease.metadata, names::UPLOAD)?;
+/// What the ticket names for the next backup to settle.
+fn named<T: DeserializeOwned>(lease: &Lease, name: &str) -> Option<T> {
+    let text = annotation(&lease.metadata, name)?;
     let read = serde_json::from_str(text);
     if let Err(error) = &read {
-        tracing::warn!(ticket = lease.metadata.name, %error, "the upload on a ticket cannot be read; it stays");
+        tracing::warn!(ticket = lease.metadata.name, name, %error, "what a ticket names cannot be read; it stays");
     }
     read.ok()
 }

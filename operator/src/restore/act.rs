@@ -4,7 +4,7 @@ use super::RestoreError;
 use super::fence;
 use super::observe::Look;
 use crate::lease::Leadership;
-use crate::writer::{Acted, Writer};
+use crate::writer::{Acted, Writer, post};
 use api::conditions::Reason;
 use api::lock::Holder;
 use api::names;
@@ -13,9 +13,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
-use kube::api::DeleteParams;
+use kube::api::{Api, DeleteParams, Preconditions};
 use plan::lock;
-use plan::restore::{Outcome, Stage, Step, job, objects};
+use plan::restore::{Outcome, Stage, Step, arbiter, job, objects};
 use serde_json::{Value, json};
 
 /// Takes the steps of one look.
@@ -23,6 +23,8 @@ pub(super) struct Hand<'a> {
     pub(super) client: &'a Client,
     pub(super) leadership: &'a Leadership,
     pub(super) look: &'a Look,
+    /// The operator's own.
+    pub(super) own_namespace: &'a str,
     pub(super) now: Timestamp,
 }
 
@@ -35,6 +37,8 @@ impl Hand<'_> {
             Step::Grant(stage) => self.grant(*stage).await,
             Step::CreateJob(stage) => self.create_job(*stage).await,
             Step::NameJob { stage, job } => self.name_job(*stage, job).await,
+            Step::TakeArbiter => self.take_arbiter().await,
+            Step::ReleaseArbiter => self.release_arbiter().await,
             Step::TakeLock => self.swap_lock(Some(&self.look.seen.our_lock(self.now))).await,
             Step::Fence(reason) => self.fence(*reason).await,
             Step::FenceRival => self.fence_rival().await,
@@ -50,14 +54,14 @@ impl Hand<'_> {
         Acted::of(written)
     }
 
-    /// Finalizer and `request-uid`, onto exactly the object that was looked at.
+    /// Finalizer, `request-uid` and `request-name`, onto exactly the object that was looked at.
     async fn guard(&self) -> Result<(), RestoreError> {
         let metadata = &self.look.seen.request.metadata;
         let mut finalizers = metadata.finalizers.clone().unwrap_or_default();
         if finalizers.iter().all(|name| name != names::FINALIZER) {
             finalizers.push(names::FINALIZER.to_owned());
         }
-        let annotations = json!({names::REQUEST_UID: metadata.uid});
+        let annotations = json!({names::REQUEST_UID: metadata.uid, names::REQUEST_NAME: metadata.name});
         self.patch_request(json!({"finalizers": finalizers, "annotations": annotations})).await
     }
 
@@ -114,6 +118,36 @@ impl Hand<'_> {
             Some(ticket) => fence::claim(&self.writer().api(), ticket, reason, self.now).await,
             None => fence::forestall(&self.writer().api(), &self.holder()?, self.namespace(), reason).await,
         }
+    }
+
+    /// Over exactly the Lease that was read, or where there was none.
+    async fn take_arbiter(&self) -> Result<(), RestoreError> {
+        let mut lease = arbiter::lease(&self.look.seen).ok_or(RestoreError::Raced)?;
+        let leases = self.arbiters();
+        self.leadership.assured()?;
+        match &self.look.arbiter {
+            Some(read) => {
+                lease.metadata.uid.clone_from(&read.metadata.uid);
+                lease.metadata.resource_version.clone_from(&read.metadata.resource_version);
+                let name = lease.metadata.name.clone().unwrap_or_default();
+                leases.replace(&name, &post(), &lease).await?;
+            }
+            None => drop(leases.create(&post(), &lease).await?),
+        }
+        Ok(())
+    }
+
+    async fn release_arbiter(&self) -> Result<(), RestoreError> {
+        let read = &self.look.arbiter.as_ref().ok_or(RestoreError::Raced)?.metadata;
+        let only = Preconditions { uid: read.uid.clone(), resource_version: read.resource_version.clone() };
+        self.leadership.assured()?;
+        let name = read.name.as_deref().unwrap_or_default();
+        self.arbiters().delete(name, &DeleteParams::default().preconditions(only)).await?;
+        Ok(())
+    }
+
+    fn arbiters(&self) -> Api<Lease> {
+        Api::namespaced(self.client.clone(), self.own_namespace)
     }
 
     /// The other operation of ours that holds the lock.

@@ -75,7 +75,16 @@ pub(crate) struct Restores {
     leadership: Leadership,
     reporting: Reporting,
     tracks: Tracks,
-    networks: Networks,
+    home: Home,
+}
+
+/// What this installation is.
+#[derive(Clone)]
+pub(crate) struct Home {
+    /// The networks that it lets stores be in.
+    pub(crate) networks: Networks,
+    /// The operator's own.
+    pub(crate) namespace: String,
 }
 
 impl Restores {
@@ -85,7 +94,7 @@ impl Restores {
         leadership: Leadership,
         metrics: Arc<Metrics>,
         recorder: Recorder,
-        networks: Networks,
+        home: Home,
     ) -> Self {
         Self {
             client: client.clone(),
@@ -93,7 +102,7 @@ impl Restores {
             leadership,
             reporting: Reporting::new(client, recorder),
             tracks: Tracks::new(metrics),
-            networks,
+            home,
         }
     }
 
@@ -127,8 +136,7 @@ impl Restores {
     /// One look, and what follows from it.
     async fn look(&self, key: &Key) -> Result<Action, RestoreError> {
         let (namespace, name) = key;
-        let Some(mut look) = Box::pin(observe::look(&self.client, &self.networks, namespace, name)).await?
-        else {
+        let Some(mut look) = Box::pin(observe::look(&self.client, &self.home, namespace, name)).await? else {
             self.tracks.forget(key);
             return Ok(Action::await_change());
         };
@@ -151,7 +159,8 @@ impl Restores {
 
     async fn act(&self, key: &Key, look: &Look, step: &Step, now: Timestamp) -> Result<Action, RestoreError> {
         tracing::debug!(namespace = key.0, restore = key.1, ?step, "the next step");
-        let hand = Hand { client: &self.client, leadership: &self.leadership, look, now };
+        let own_namespace = &self.home.namespace;
+        let hand = Hand { client: &self.client, leadership: &self.leadership, look, own_namespace, now };
         let acted = hand.act(step).await;
         if let Err(error @ RestoreError::Api(kube::Error::Api(_))) = &acted {
             self.reporting.refused(&look.seen.request, error).await;
@@ -168,9 +177,14 @@ impl Restores {
 
     fn rest(&self, key: &Key, look: &Look, waiting: Option<Waiting>) -> Action {
         match waiting {
-            Some(Waiting::Check | Waiting::Restore | Waiting::Pods | Waiting::Proof | Waiting::Rival) => {
-                Action::requeue(AT_WORK)
-            }
+            Some(
+                Waiting::Check
+                | Waiting::Restore
+                | Waiting::Proving
+                | Waiting::Pods
+                | Waiting::Proof
+                | Waiting::Rival,
+            ) => Action::requeue(AT_WORK),
             Some(Waiting::Outcome) if look.seen.restore.pods.left => Action::requeue(AT_WORK),
             None if rests(&look.seen.request) => Action::await_change(),
             _ => Action::requeue(self.tracks.jittered(key, PATIENT)),

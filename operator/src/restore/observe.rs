@@ -1,9 +1,10 @@
 //! Reads the world for one request. Every read goes to the API server, none to a watch cache.
 
+mod arbiter;
 mod reader;
 pub(crate) mod seen;
 
-use super::RestoreError;
+use super::{Home, RestoreError};
 use api::{OpenBaoCluster, OpenBaoRestore, names};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
@@ -22,15 +23,18 @@ pub(super) struct Look {
     pub(super) ticket: Option<Lease>,
     /// The ticket of another restore that holds the lock, likewise.
     pub(super) rival_ticket: Option<Lease>,
+    /// The Lease of the OpenBao that was checked, likewise.
+    pub(super) arbiter: Option<Lease>,
 }
 
 /// Looks at a request and all that concerns it; none when it is gone.
 pub(super) async fn look(
     client: &Client,
-    networks: &Networks,
+    home: &Home,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Look>, RestoreError> {
+    let Home { networks, namespace: own_namespace } = home;
     let restores =
         Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &OpenBaoRestore::api_resource());
     let Some(object) = restores.get_opt(name).await? else { return Ok(None) };
@@ -47,7 +51,7 @@ pub(super) async fn look(
         }
     };
     let (check, restore) = (names::check_job(name), names::restore_job(name));
-    let (cluster, home, check, restore, proof) = tokio::try_join!(
+    let (cluster, around, check, restore, proof) = tokio::try_join!(
         async { Ok(clusters.get_opt(&request.spec.cluster).await?) },
         async { Ok::<_, RestoreError>(namespaces.get_opt(namespace).await?) },
         reader.run(&check, &uid),
@@ -55,18 +59,20 @@ pub(super) async fn look(
         proof,
     )?;
     let (rival, rival_ticket) = reader.rival(cluster.as_ref(), &uid).await?;
+    let (arbiter, arbiter_lease) = arbiter::look(client, own_namespace, check.run.checked()).await?;
     let seen = Observed {
         judgement: judgement(&raw, &request, namespace, networks),
         storage_allow_cidrs: networks.to_string(),
-        namespace_terminating: home.is_none_or(|home| home.metadata.deletion_timestamp.is_some()),
+        namespace_terminating: around.is_none_or(|around| around.metadata.deletion_timestamp.is_some()),
         request,
         cluster,
         check: check.run,
         restore: restore.run,
         proof: proof.run,
         rival,
+        arbiter,
     };
-    Ok(Some(Look { seen, ticket: restore.ticket, rival_ticket }))
+    Ok(Some(Look { seen, ticket: restore.ticket, rival_ticket, arbiter: arbiter_lease }))
 }
 
 /// What the law has against the request as it was created, and what admission would have filled in.

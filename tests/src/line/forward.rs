@@ -10,6 +10,7 @@ use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
 };
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use jiff::SignedDuration;
 use jiff::fmt::rfc2822::{DateTimeParser, DateTimePrinter};
@@ -43,12 +44,14 @@ impl Forward {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
         let caller = request.headers().get(AUTHORIZATION).cloned();
         ensure!(!self.shared.is_cut_off(caller.as_ref()), "the line is cut");
-        let side = self.shared.note(request.method(), request.uri().path());
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let side = self.shared.note(&head.method, head.uri.path(), &body);
         if side == Some(Side::Before) {
             self.shared.cut_off(caller);
             bail!("the line is cut");
         }
-        let answer = self.ask(request).await?;
+        let answer = self.ask(head, body).await?;
         if side == Some(Side::After) {
             self.shared.cut_off(caller);
             bail!("the line is cut");
@@ -56,11 +59,9 @@ impl Forward {
         Ok(answer)
     }
 
-    async fn ask(&self, request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
-        let (head, body) = request.into_parts();
+    async fn ask(&self, head: Parts, mut body: Bytes) -> anyhow::Result<Response<Body>> {
         let path = view::scoped(head.uri.path(), &self.shared.namespace);
         let query = head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
-        let mut body = body.collect().await?.to_bytes();
         if let Some(pods) = self.shared.options.pods.filter(|_| makes_a_job(&head.method, &path)) {
             body = with_api_server(&body, pods).context("a Job that cannot be read")?;
         }
@@ -77,7 +78,8 @@ impl Forward {
     }
 }
 
-fn of_message(mut headers: HeaderMap) -> HeaderMap {
+/// Without what belongs to one connection.
+pub(crate) fn of_message(mut headers: HeaderMap) -> HeaderMap {
     for name in OF_CONNECTION {
         headers.remove(name);
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::ResourceExt;
 
-use super::services::{is_ready, selected};
+use super::services::{is_ready, listed, selected};
 
 /// The text of the file. A name that stands for several addresses has several lines.
 pub(super) fn render(pods: &[&Pod], services: &[&Service], api_server: IpAddr) -> String {
@@ -25,6 +25,7 @@ pub(super) fn render(pods: &[&Pod], services: &[&Service], api_server: IpAddr) -
 }
 
 fn headless(text: &mut String, name: &str, service: &Service, pods: &[&Pod]) {
+    listed(service).for_each(|address| line(text, &address.ip().to_string(), name));
     let unready = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses).unwrap_or_default();
     for pod in selected(service, pods).filter(|pod| unready || is_ready(pod)) {
         let (Some(status), Some(spec)) = (&pod.status, &pod.spec) else { continue };
@@ -76,6 +77,15 @@ mod tests {
         let late = render(&pods, &[&service("bao", "None", false)], api_server);
         assert!(lines(&late, "bao-1.bao.n.svc").is_empty());
         assert_eq!(lines(&late, "bao.n.svc"), ["127.97.0.10"]);
+    }
+
+    #[test]
+    fn a_headless_service_has_the_addresses_of_its_annotation() {
+        let mut service = service("bao", "None", false);
+        let annotation = (super::super::ENDPOINTS.to_owned(), "127.98.0.1:1,127.98.0.2:1".to_owned());
+        service.annotations_mut().extend([annotation]);
+        let text = render(&[], &[&service], [127, 0, 0, 1].into());
+        assert_eq!(lines(&text, "bao.n.svc"), ["127.98.0.1", "127.98.0.2"]);
     }
 
     #[test]

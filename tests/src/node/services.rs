@@ -9,6 +9,10 @@ use kube::ResourceExt;
 
 use super::support::is_over;
 
+/// Annotation of a Service without a selector: where it leads, as `ip:port`, by commas. The API server takes no loopback
+/// address in an `EndpointSlice`.
+pub const ANNOTATION: &str = "node.local/endpoints";
+
 /// Addresses to listen on, with the pods behind each; only those with a pod.
 pub(super) type Routes = BTreeMap<SocketAddr, Vec<SocketAddr>>;
 
@@ -21,7 +25,8 @@ pub(super) fn routes(services: &[&Service], pods: &[&Pod]) -> Routes {
         for port in spec.ports.iter().flatten() {
             let Ok(number) = u16::try_from(port.port) else { continue };
             let behind = selected(service, pods).filter(|pod| unready || is_ready(pod));
-            let backends: Vec<_> = behind.filter_map(|pod| backend(pod, port)).collect();
+            let backends: Vec<_> =
+                behind.filter_map(|pod| backend(pod, port)).chain(listed(service)).collect();
             if !backends.is_empty() {
                 routes.insert(SocketAddr::new(ip, number), backends);
             }
@@ -40,6 +45,12 @@ pub(super) fn selected<'a>(service: &'a Service, pods: &'a [&Pod]) -> impl Itera
             && !is_over(pod)
             && selector.is_some_and(|map| map.iter().all(|(key, value)| labels.get(key) == Some(value)))
     })
+}
+
+/// Where a Service leads beside pods.
+pub(super) fn listed(service: &Service) -> impl Iterator<Item = SocketAddr> {
+    let text = service.annotations().get(ANNOTATION).map(String::as_str).unwrap_or_default();
+    text.split(',').filter_map(|address| address.parse().ok())
 }
 
 /// Ready, and not on its way out.
@@ -105,5 +116,13 @@ mod tests {
     #[test]
     fn without_a_pod_nothing_listens() {
         assert!(routes(&[&service(&1.into())], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_service_leads_where_its_annotation_says() {
+        let mut service = service(&1.into());
+        service.annotations_mut().insert(ANNOTATION.into(), "127.98.0.1:8200,127.98.0.2:8200".into());
+        let behind = ["127.98.0.1:8200", "127.98.0.2:8200"].map(|address| address.parse().unwrap());
+        assert_eq!(routes(&[&service], &[]), [("127.96.0.9:9443".parse().unwrap(), behind.to_vec())].into());
     }
 }

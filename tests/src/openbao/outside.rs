@@ -2,8 +2,10 @@
 //! snapshots come from, and what can be killed, frozen and sealed at a precise moment.
 
 mod node;
+mod volumes;
 
 pub use node::Node;
+pub use volumes::Copies;
 
 use super::client::{self, Nodes};
 use super::configuration::TRANSIT_KEY;
@@ -97,6 +99,7 @@ pub struct Outside {
     /// What unseals them, with a Shamir seal.
     pub unseal_key: Option<String>,
     seal_key: PathBuf,
+    shares: &'static str,
     name: String,
 }
 
@@ -107,19 +110,23 @@ impl Outside {
     /// When they do not get there.
     pub async fn start(cluster: &Cluster, settings: &Settings) -> anyhow::Result<Self> {
         let mut outside = Self::prepare(cluster, settings)?;
-        outside.nodes[0].start().await?;
-        let shares = if matches!(settings.seal, Seal::Shamir) { "secret" } else { "recovery" };
-        let keys = outside.first(1)?.initialise(shares).await?;
-        outside.openbao.root_token = keys.root_token;
-        outside.openbao.recovery_keys = keys.recovery_keys;
-        outside.unseal_key = keys.unseal_keys.into_iter().next();
-        outside.unseal(1).await?;
-        for node in outside.nodes.iter_mut().skip(1) {
+        outside.initialise().await?;
+        Ok(outside)
+    }
+
+    async fn initialise(&mut self) -> anyhow::Result<()> {
+        self.nodes[0].start().await?;
+        let keys = self.first(1)?.initialise(self.shares).await?;
+        self.openbao.root_token = keys.root_token;
+        self.openbao.recovery_keys = keys.recovery_keys;
+        self.unseal_key = keys.unseal_keys.into_iter().next();
+        self.unseal(1).await?;
+        for node in self.nodes.iter_mut().skip(1) {
             node.start().await?;
         }
-        outside.unseal(settings.replicas).await?;
-        outside.leader().await?;
-        Ok(outside)
+        self.unseal(self.nodes.len()).await?;
+        self.leader().await?;
+        Ok(())
     }
 
     fn prepare(cluster: &Cluster, settings: &Settings) -> anyhow::Result<Self> {
@@ -145,7 +152,8 @@ impl Outside {
         let kind = node::Kind { settings, folder: &folder, program: &program, guard: cluster.program() };
         let nodes = kind.nodes(&free_ports(2 * settings.replicas)?)?;
         let openbao = nodes.first().context("no server")?.openbao.clone();
-        Ok(Self { openbao, nodes, unseal_key: None, seal_key, name: settings.name.clone() })
+        let shares = if matches!(settings.seal, Seal::Shamir) { "secret" } else { "recovery" };
+        Ok(Self { openbao, nodes, unseal_key: None, seal_key, shares, name: settings.name.clone() })
     }
 
     /// Asks the first servers.

@@ -6,7 +6,8 @@ use anyhow::Context;
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{
-    BackupMade, Marker, Outcome, Pinned, Problem, Pruned, Report, StageFinding, Task, TaskKind, WIRE_VERSION,
+    BackupMade, Checked, Claim, Claimed, Identity, Outcome, Pinned, Problem, Pruned, Report, StageFinding,
+    Task, TaskKind, WIRE_VERSION,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -88,8 +89,8 @@ impl Part<'_> {
         match (step, self.task.kind) {
             (Step::Begin, TaskKind::Restore) => self.ticket.write(|lease, _| beat(lease)).await,
             (Step::Claim, kind) => {
-                let marker = (kind == TaskKind::Restore).then(marker);
-                self.ticket.write(|lease, pod| claim(lease, pod, marker.as_deref())).await
+                let claimed = (kind == TaskKind::Restore).then(|| claimed(self.task));
+                self.ticket.write(|lease, pod| claim(lease, pod, claimed.as_deref())).await
             }
             (Step::Begin | Step::Post | Step::Report, _) => Ok(()),
         }
@@ -105,6 +106,8 @@ impl Part<'_> {
 
     async fn report(&self, outcome: Outcome) -> Outcome {
         let mut report = report(self.task.kind, outcome);
+        let is_checked = (outcome, self.task.kind) == (Outcome::Done, TaskKind::Check);
+        report.checked = is_checked.then(|| checked(self.task));
         report.backup =
             (outcome == Outcome::Done && self.task.kind == TaskKind::Backup).then(|| self.backup());
         self.leave(&report).await
@@ -122,6 +125,7 @@ impl Part<'_> {
             started: now.clone(),
             finished: now,
             server_version: Some("2.7.2".to_owned()),
+            remark: None,
             pruned: Pruned::default(),
         }
     }
@@ -167,13 +171,13 @@ fn beat(lease: &mut Lease) {
     lease.spec.get_or_insert_default().renew_time = Some(MicroTime(Timestamp::now()));
 }
 
-fn claim(lease: &mut Lease, pod: &str, marker: Option<&str>) {
+fn claim(lease: &mut Lease, pod: &str, claimed: Option<&str>) {
     beat(lease);
     let spec = lease.spec.get_or_insert_default();
     spec.holder_identity = Some(pod.to_owned());
     spec.acquire_time = Some(MicroTime(Timestamp::now()));
-    if let Some(marker) = marker {
-        annotate(lease, names::MARKER, marker);
+    if let Some(claimed) = claimed {
+        annotate(lease, names::CLAIM, claimed);
     }
 }
 
@@ -181,18 +185,27 @@ fn annotate(lease: &mut Lease, key: &str, value: &str) {
     lease.metadata.annotations.get_or_insert_default().insert(key.to_owned(), value.to_owned());
 }
 
-fn marker() -> String {
-    let now = Timestamp::now();
-    let after = |time| Time(now + time);
-    let marker = Marker {
-        token: "s.stub".to_owned(),
+/// Every cluster of a test is an OpenBao of its own.
+fn identity(task: &Task) -> Identity {
+    let cluster_id = format!("{} {}", task.request.namespace, task.cluster.addresses.join(" "));
+    Identity { cluster_id, active_time: "2026-01-01T00:00:00Z".to_owned(), raft_index: 7 }
+}
+
+fn checked(task: &Task) -> Checked {
+    Checked { identity: identity(task), marker: "s.check".to_owned(), at: Time(Timestamp::now()) }
+}
+
+fn claimed(task: &Task) -> String {
+    let after = |time| Time(Timestamp::now() + time);
+    let claim = Claim {
+        marker: "s.stub".to_owned(),
         expires: after(SignedDuration::from_hours(168)),
+        origin: None,
         leader: "https://stub.invalid:8200".to_owned(),
-        active_time: "2026-01-01T00:00:00Z".to_owned(),
-        claimed_at: Time(now),
-        not_applied_after: after(SignedDuration::from_mins(30)),
+        identity: identity(task),
+        nothing_after: after(SignedDuration::from_mins(30)),
     };
-    serde_json::to_string(&marker).unwrap_or_default()
+    serde_json::to_string(&Claimed { claim, servers: task.cluster.clone() }).unwrap_or_default()
 }
 
 /// What an executor would leave that ends so.
@@ -222,6 +235,8 @@ fn report(kind: TaskKind, outcome: Outcome) -> Report {
         stages: vec![StageFinding { stage, holds, reason: if is_done { proved } else { reason }, message }],
         next_steps: Vec::new(),
         pinned: (is_done && matches!(kind, TaskKind::Check | TaskKind::Backup)).then_some(pinned),
+        origin: None,
+        checked: None,
         backup: None,
     }
 }

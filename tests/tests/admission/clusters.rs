@@ -1,6 +1,7 @@
 //! What an `OpenBaoCluster` may name, by the rights of who edits it; and that whoever may edit everything of it and has
 //! none of our verbs can send neither a token nor a Secret's credential elsewhere.
 
+use crate::deletion::{at_work, holder};
 use crate::people::{Person, Right, administer, admitted, refused};
 use crate::support::{cluster, undisturbed};
 use serde_json::{Value, json};
@@ -274,4 +275,55 @@ async fn an_editor_without_our_verbs_edits_all_else_and_finds_no_detour() {
     let mut unconnected = before;
     unconnected["spec"].as_object_mut().unwrap().remove("connection");
     refused(&eve.kubectl(&apply(&[]), Some(&unconnected)), &[CREDENTIALS[0]]);
+}
+
+/// Bug: a restore posts to one OpenBao and is proved by another, since somebody has changed the addresses meanwhile.
+#[tokio::test]
+async fn the_servers_of_a_restore_stay_the_same_while_it_holds_the_lock() {
+    let _guard = undisturbed().await;
+    let namespace = cluster().namespace("frozen");
+    let before = stored(&namespace, "c");
+    at_work(&namespace, &before["spec"]).await;
+    let holder = holder(&namespace);
+    let (_, uid) = holder.rsplit_once('/').unwrap();
+    let way_out = format!("openbaorestore r -n {namespace} openbao.org/abandon={uid}");
+    let kubectl = |arguments: &[&str], manifest: Option<&Value>| {
+        let manifest = manifest.map(Value::to_string);
+        cluster().kubectl(&[arguments, &["-n", &namespace]].concat(), manifest.as_deref())
+    };
+    let merge = |more: &[&str], change: &Value| {
+        let change = change.to_string();
+        kubectl(&[&["patch", "openbaocluster", "c", "--type=merge", "-p", &change], more].concat(), None)
+    };
+    let lock = |holder: Option<&str>| {
+        let lock = holder.map(|holder| json!({"operation": "Backup", "holder": holder}));
+        admitted(&merge(&["--subresource=status"], &json!({"status": {"operationLock": lock}})));
+    };
+
+    for connection in [
+        json!({"addresses": ["https://elsewhere.example:8200"]}),
+        json!({"tlsServerName": null}),
+        json!({"caSecretRef": {"name": "other"}}),
+        Value::Null,
+    ] {
+        let change = json!({"spec": {"connection": connection}});
+        let mut after = before.clone();
+        json_patch::merge(&mut after, &change);
+        for output in [
+            merge(&[], &change),
+            merge(&["--dry-run=server"], &change),
+            kubectl(&["replace", "-f", "-"], Some(&after)),
+        ] {
+            refused(&output, &["spec.connection:", &holder, "proves its outcome", &way_out]);
+        }
+    }
+    admitted(&merge(&[], &json!({"spec": {"replicas": 5, "backup": {"schedule": "0 4 * * *"}}})));
+    admitted(&merge(&[], &json!({"spec": {"connection": before["spec"]["connection"]}})));
+
+    let elsewhere =
+        |host: &str| json!({"spec": {"connection": {"addresses": [format!("https://{host}.example")]}}});
+    lock(Some("openbao-recovery/backup/b/uid"));
+    admitted(&merge(&[], &elsewhere("under-a-backup")));
+    lock(None);
+    admitted(&merge(&[], &elsewhere("free")));
 }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 const KINDS: [&str; 2] = ["openbaorestore", "openbaocluster"];
 
 /// A restore `r` that somebody with `report` calls Running, and a cluster `c` that somebody with `take-lock` locked for it.
-async fn at_work(namespace: &str) {
+pub(crate) async fn at_work(namespace: &str, spec: &Value) {
     administer(&["create", "-f", "-"], Some(&good(namespace, "r")));
     let locked = json!({
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
-        "metadata": {"name": "c", "namespace": namespace}, "spec": {}
+        "metadata": {"name": "c", "namespace": namespace}, "spec": spec
     });
     administer(&["create", "-f", "-"], Some(&locked));
     settled(namespace).await;
@@ -45,7 +45,7 @@ async fn cleaner(namespace: &str) -> Person {
 }
 
 /// Of a lock whose owner is there: any other is cleared by the operator.
-fn holder(namespace: &str) -> String {
+pub(crate) fn holder(namespace: &str) -> String {
     format!("openbao-recovery/restore/r/{}", field("openbaorestore", namespace, ".metadata.uid"))
 }
 
@@ -53,7 +53,7 @@ fn holder(namespace: &str) -> String {
 async fn a_restore_at_work_and_its_cluster_are_given_up_by_uid_only() {
     let _guard = undisturbed().await;
     let namespace = cluster().namespace("running");
-    at_work(&namespace).await;
+    at_work(&namespace, &json!({})).await;
     let carol = cleaner(&namespace).await;
     let holder = holder(&namespace);
     let stays = |carol: &Person, kind: &str| {
@@ -137,7 +137,7 @@ async fn what_is_not_at_work_is_deleted_by_whoever_may_delete() {
 async fn a_namespace_that_is_being_deleted_takes_both_with_it() {
     let _guard = undisturbed().await;
     let namespace = cluster().namespace("ending");
-    at_work(&namespace).await;
+    at_work(&namespace, &json!({})).await;
     administer(&["delete", "namespace", &namespace, "--wait=false"], None);
     administer(&["wait", "namespace", &namespace, "--for=delete", "--timeout=90s"], None);
 }

@@ -1,9 +1,8 @@
 //! Each way in which a backup logs in, with a real OpenBao. The role that the README tells of is what all other tests have.
 
-use crate::support::{backed_up, kubectl, solo, status};
+use crate::support::{is_backed_up, solo};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::openbao::NAMESPACE;
 use tests::scenario::Scenario;
 
 /// What a cluster makes of itself that was initialised with OIDC: a mount of its own, and the role for backups in it.
@@ -18,16 +17,6 @@ async fn set_up_by_itself(scenario: &Scenario<'_>) {
     ] {
         scenario.bao(Method::POST, path, body).await.unwrap();
     }
-}
-
-/// Asks for a backup with `spec` merged into the cluster's, and waits until it is made.
-async fn is_backed_up(scenario: &Scenario<'_>, trigger: &str, spec: &Value) {
-    let before = status()["lastBackupName"].as_str().map(str::to_owned);
-    scenario.patch(&json!({"spec": spec})).unwrap();
-    let annotation = format!("openbao.org/trigger-backup={trigger}");
-    kubectl(&["annotate", "openbaocluster", "solo", "-n", NAMESPACE, "--overwrite", &annotation]);
-    backed_up(before.as_deref()).await;
-    assert_eq!(status()["lastTrigger"], trigger);
 }
 
 /// Bug: the role of a cluster that set its own auth method up is not taken, or a token is not read where the spec says.

@@ -6,6 +6,7 @@ mod failing;
 mod lock;
 mod logins;
 mod made;
+mod marker;
 mod others;
 mod site;
 mod skips;

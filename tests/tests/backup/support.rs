@@ -67,6 +67,17 @@ pub(crate) async fn backed_up(after: Option<&str>) -> String {
     .await
 }
 
+/// Asks for a backup with `spec` merged into the cluster's, and waits until it is made; gives its key.
+pub(crate) async fn is_backed_up(scenario: &Scenario<'_>, trigger: &str, spec: &Value) -> String {
+    let before = status()["lastBackupName"].as_str().map(str::to_owned);
+    scenario.patch(&json!({"spec": spec})).unwrap();
+    let annotation = format!("openbao.org/trigger-backup={trigger}");
+    kubectl(&["annotate", "openbaocluster", "solo", "-n", NAMESPACE, "--overwrite", &annotation]);
+    let key = backed_up(before.as_deref()).await;
+    assert_eq!(status()["lastTrigger"], trigger);
+    key
+}
+
 /// A Job from the `CronJob`, as the user's document makes it.
 pub(crate) async fn make_manually(name: &str) {
     let made = async || {

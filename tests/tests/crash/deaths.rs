@@ -5,7 +5,7 @@ use api::names;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use tests::line::{Cut, Line, Options, Side};
+use tests::line::{Cut, Line, Options, Side, Write};
 
 /// Who dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Death {
     /// The n-th of all, from 0: each write on both sides.
     pub(crate) fn nth(who: Who, number: usize) -> Self {
         let side = if number.is_multiple_of(2) { Side::Before } else { Side::After };
-        Self { who, cut: Cut { write: number / 2 + 1, side } }
+        Self { who, cut: Cut { at: Write::Nth(number / 2 + 1), side } }
     }
 }
 
@@ -46,7 +46,8 @@ impl<T> Seen<T> {
 
     /// The write at which somebody died.
     pub(crate) fn last_word(&self, death: Death) -> &str {
-        self.written(death.who).get(death.cut.write - 1).map_or("", String::as_str)
+        let Write::Nth(write) = death.cut.at else { return "" };
+        self.written(death.who).get(write - 1).map_or("", String::as_str)
     }
 }
 

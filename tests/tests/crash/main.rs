@@ -2,6 +2,7 @@
 //! executor dies likewise. The restore ends, and is posted once at most.
 #![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
 
+mod away;
 mod boundaries;
 mod clocks;
 mod deaths;

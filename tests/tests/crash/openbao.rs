@@ -88,7 +88,7 @@ async fn told_true(
 async fn whoever_dies_openbao_is_restored_once_or_not_at_all() {
     let _lane = lane().await;
     let scenario = Scenario::prepare(cluster(), "solo").await.unwrap();
-    let proxy = FaultProxy::start(&cluster().openbao("solo")).await.unwrap();
+    let proxy = FaultProxy::start(&cluster().openbao("solo")).unwrap();
     register(&proxy);
     scenario.write("kept").await.unwrap();
     scenario.put(KEY, scenario.snapshot().await.unwrap()).await.unwrap();

@@ -1,54 +1,55 @@
-//! The executor stands still between its claim and its POST, and while the POST is on its way.
+//! The executor stands still between its claim and the tail, and while the server restores.
 
-use crate::restore::{APPLIED, NOT_APPLIED, Verdict};
-use crate::rows::all;
-use crate::site::{KEPT, Site, cluster, eventually};
+use crate::site::place;
 use futures::FutureExt;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use tests::fault_proxy::Point;
+use tests::fault_proxy::Where;
 use tests::harness::lane;
 use tests::openbao::outside::{Seal, Settings};
+use tests::site::{APPLIED, KEPT, NOT_APPLIED, Place, Site, all};
 
-/// Longest time from the claim to the first byte.
-const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// Longest time from the claim to the tail.
+const TAIL_WITHIN: Duration = Duration::from_secs(10);
+/// Asked by the executor once it has claimed, before it sends the tail.
+const LOOKUP: &str = "/v1/sys/wrapping/lookup";
 
-const NOTHING_SENT: Verdict = Verdict { posts: 0, ..NOT_APPLIED };
-
-async fn site(client: &kube::Client, name: &str) -> Site {
-    Site::start(client, &Settings::one(name, Seal::fresh("local").unwrap())).await
+async fn site(place: &Place, name: &str) -> (Site, String) {
+    let site = Site::start(place, &Settings::one(name, Seal::fresh("local").unwrap())).await.unwrap();
+    let key = site.lose_by_backup().await.unwrap();
+    (site, key)
 }
 
-/// Bug: a pod that was thought dead sends the snapshot minutes after its claim.
-async fn between_claim_and_post(client: &kube::Client, name: &str, wakes: bool) {
-    let site = site(client, name).await;
-    let key = site.lose().await;
-    let restore = site.restore(name, &key, &json!({})).await;
-    let stopped = site.proxies[0].stop_connection(restore.is_claimed());
+/// Bug: a pod that was thought dead sends the tail minutes after its claim.
+async fn between_claim_and_tail(place: &Place, name: &str, wakes: bool) {
+    let (site, key) = site(place, name).await;
+    let restore = site.restore(name, &key, &json!({})).await.unwrap();
+    let stopped = site.proxies[0].stop_request(LOOKUP, restore.is_claimed());
     let held = restore.held(stopped).await;
     let claimed = Instant::now();
     restore.freeze().await;
     held.go_on();
-    eventually("the time to begin is over", async || (claimed.elapsed() > FIRST_BYTE).then_some(())).await;
+    let over = async || (claimed.elapsed() > TAIL_WITHIN).then_some(());
+    place.eventually("the time for the tail is over", over).await;
     restore.is_undecided().await;
     if wakes {
         restore.fault("thaw").await;
     } else {
         restore.kill().await;
     }
-    restore.judge(&site, &NOTHING_SENT).await;
+    restore.judge(&site, &NOT_APPLIED).await;
 }
 
 /// Bug: a silent pod counts as one that did nothing, while its snapshot is restored.
-async fn while_the_post_is_on_its_way(client: &kube::Client, name: &str) {
-    let site = site(client, name).await;
-    let key = site.lose().await;
-    let stopped = site.proxies[0].stop_at(Point::Head);
-    let restore = site.restore(name, &key, &json!({})).await;
+async fn while_the_server_restores(place: &Place, name: &str) {
+    let (site, key) = site(place, name).await;
+    let stopped = site.proxies[0].stop_at(Where::Tail);
+    let restore = site.restore(name, &key, &json!({})).await.unwrap();
     let held = restore.held(stopped).await;
     restore.freeze().await;
     held.go_on();
-    eventually("the snapshot is restored", async || (site.value().await == KEPT).then_some(())).await;
+    let restored = async || (site.value().await.unwrap() == KEPT).then_some(());
+    place.eventually("the snapshot is restored", restored).await;
     restore.is_undecided().await;
     restore.fault("thaw").await;
     restore.judge(&site, &APPLIED).await;
@@ -57,11 +58,11 @@ async fn while_the_post_is_on_its_way(client: &kube::Client, name: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_executor_that_stands_still_is_never_judged_too_early() {
     let _lane = lane().await;
-    let client = &cluster().client().await;
+    let place = &place().await;
     let rows = [
-        between_claim_and_post(client, "frozen-then-thawed", true).boxed_local(),
-        between_claim_and_post(client, "frozen-then-killed", false).boxed_local(),
-        while_the_post_is_on_its_way(client, "frozen-while-posting").boxed_local(),
+        between_claim_and_tail(place, "frozen-then-thawed", true).boxed_local(),
+        between_claim_and_tail(place, "frozen-then-killed", false).boxed_local(),
+        while_the_server_restores(place, "frozen-while-restoring").boxed_local(),
     ];
     all(rows, 3).await;
 }

@@ -7,7 +7,4 @@ mod bomb;
 mod foreign;
 mod frozen;
 mod nodes;
-mod post;
-mod restore;
-mod rows;
 mod site;

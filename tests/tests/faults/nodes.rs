@@ -1,17 +1,16 @@
 //! Three servers, and the leader falls over before, during and after the POST. Whatever becomes of it, the verdict is what
 //! the leader of afterwards has, and stays so when the old one comes back.
 
-use crate::restore::{APPLIED, NOT_APPLIED, Restore, Verdict};
-use crate::rows::all;
-use crate::site::{KEPT, Site, cluster, eventually};
+use crate::site::place;
 use api::conditions::Reason;
 use futures::FutureExt;
 use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
-use tests::fault_proxy::Point;
+use tests::fault_proxy::Where;
 use tests::harness::{lane, sample};
 use tests::openbao::outside::{Seal, Settings};
+use tests::site::{APPLIED, KEPT, NOT_APPLIED, Place, Restore, Site, Verdict, all, condition};
 use tokio::time::timeout;
 
 /// What befalls the leader.
@@ -42,32 +41,32 @@ enum Since {
 
 struct Case {
     name: &'static str,
-    point: Point,
+    point: Where,
     fault: Fault,
 }
 
-const fn case(name: &'static str, point: Point, fault: Fault) -> Case {
+const fn case(name: &'static str, point: Where, fault: Fault) -> Case {
     Case { name, point, fault }
 }
 
 /// A snapshot that was taken, not installed; installed here and not there; and one that went to a standby.
 const TRUTHS: [Case; 3] = [
-    case("alone-before", Point::Half, Fault::Alone(Since::Before)),
-    case("alone-installed", Point::Answer, Fault::Alone(Since::Installed)),
-    case("replaced-before", Point::Head, Fault::Replaced),
+    case("alone-before", Where::Half, Fault::Alone(Since::Before)),
+    case("alone-installed", Where::Answer, Fault::Alone(Since::Installed)),
+    case("replaced-before", Where::Head, Fault::Replaced),
 ];
 
 const OTHERS: [Case; 10] = [
-    case("alone-soon", Point::Answer, Fault::Alone(Since::Soon)),
-    case("stepped-down-during", Point::Half, Fault::SteppedDown),
-    case("replaced-after", Point::Answer, Fault::Replaced),
-    case("leader-killed-before", Point::Head, Fault::Killed),
-    case("leader-killed-during", Point::Half, Fault::Killed),
-    case("leader-killed-after", Point::Answer, Fault::Killed),
-    case("leader-killed-later", Point::Answer, Fault::KilledLater),
-    case("leader-frozen-before", Point::Head, Fault::Frozen),
-    case("leader-frozen-during", Point::Half, Fault::Frozen),
-    case("leader-frozen-after", Point::Answer, Fault::Frozen),
+    case("alone-soon", Where::Answer, Fault::Alone(Since::Soon)),
+    case("stepped-down-during", Where::Half, Fault::SteppedDown),
+    case("replaced-after", Where::Answer, Fault::Replaced),
+    case("leader-killed-before", Where::Head, Fault::Killed),
+    case("leader-killed-during", Where::Half, Fault::Killed),
+    case("leader-killed-after", Where::Answer, Fault::Killed),
+    case("leader-killed-later", Where::Answer, Fault::KilledLater),
+    case("leader-frozen-before", Where::Head, Fault::Frozen),
+    case("leader-frozen-during", Where::Half, Fault::Frozen),
+    case("leader-frozen-after", Where::Answer, Fault::Frozen),
 ];
 
 /// An election takes a few seconds.
@@ -91,7 +90,7 @@ async fn strike(site: &mut Site, leader: usize, fault: Fault) {
             let address = site.outside.nodes[standby].openbao.address.clone();
             let read = async || site.scenario.read_from(&address).await.ok();
             let installed = async || read().await.filter(|value| value == KEPT);
-            eventually("a standby has the restored data", installed).await;
+            site.place.eventually("a standby has the restored data", installed).await;
             site.outside.nodes[leader].kill().await;
         }
         Fault::Frozen => site.outside.nodes[leader].freeze(),
@@ -102,7 +101,7 @@ async fn strike(site: &mut Site, leader: usize, fault: Fault) {
                 return;
             }
             let other = async || (site.outside.leader().await.unwrap() != leader).then_some(());
-            eventually("another leads", other).await;
+            site.place.eventually("another leads", other).await;
         }
         Fault::Alone(since) => {
             match since {
@@ -146,43 +145,54 @@ fn standbys(site: &Site, leader: usize) -> impl Iterator<Item = usize> {
     (0..site.outside.nodes.len()).filter(move |node| *node != leader)
 }
 
-async fn is_judged_rightly(client: &kube::Client, case: &Case) {
+async fn is_judged_rightly(place: &Place, case: &Case) {
     let settings = Settings { replicas: 3, ..Settings::one(case.name, Seal::fresh("local").unwrap()) };
-    let mut site = Site::start(client, &settings).await;
+    let mut site = Site::start(place, &settings).await.unwrap();
     site.outside.wait_for_voters().await.unwrap();
     site.scenario.fill(case.ballast()).await.unwrap();
-    let key = site.lose().await;
+    let key = site.lose().await.unwrap();
     let leader = site.outside.leader().await.unwrap();
     let stopped = site.proxies[leader].stop_at(case.point);
-    let restore = site.restore(case.name, &key, &json!({})).await;
+    let restore = site.restore(case.name, &key, &json!({})).await.unwrap();
     let held = restore.held(stopped).await;
-    restore.is_undecided().await;
     strike(&mut site, leader, case.fault).await;
     held.go_on();
     if matches!(case.fault, Fault::Alone(_)) {
         site.outside.wait_until_sealed(leader).await.unwrap();
         heal(&mut site, leader, case.fault).await;
     }
-    let value = site.value().await;
-    if value != KEPT {
-        restore.is_undecided().await;
-        restore.kill().await;
-    }
+    cut_short(&restore, &site).await;
     judge(&restore, &site, leader).await;
     for said in ["restored user snapshot", "node is not the leader", "leadership lost while committing log"] {
         if site.outside.nodes[leader].log().unwrap().contains(said) {
             println!("{}: the old leader logged {said:?}", case.name);
         }
     }
+    let value = site.value().await.unwrap();
     if !matches!(case.fault, Fault::Alone(_)) {
         heal(&mut site, leader, case.fault).await;
-        assert_eq!(site.value().await, value, "{}: the old leader came back", case.name);
+        assert_eq!(site.value().await.unwrap(), value, "{}: the old leader came back", case.name);
+    }
+}
+
+/// Kills an executor that would look for proof for ten minutes: it has claimed, and the leader of now has not what it sent.
+async fn cut_short(restore: &Restore, site: &Site) {
+    let claims_or_ends = async || {
+        let is_over = condition(&restore.stored().await, "Finished").0 == "True";
+        (is_over || !restore.claimant().await.is_empty()).then_some(is_over)
+    };
+    let is_over = site.place.eventually("it claims or ends", claims_or_ends).await;
+    if !is_over && site.value().await.unwrap() != KEPT {
+        restore.kill().await;
     }
 }
 
 /// By what the leader has; a server that has sealed itself is not left without a word.
 async fn judge(restore: &Restore, site: &Site, old: usize) {
-    let expected = if site.value().await == KEPT { APPLIED } else { NOT_APPLIED };
+    let phase = restore.ended().await.status.unwrap().phase;
+    let expected = if site.value().await.unwrap() == KEPT { APPLIED } else { NOT_APPLIED };
+    assert_eq!(phase, expected.phase, "{}", restore.name);
+    let expected = Verdict { tails: site.tails(), ..expected };
     let steps = restore.judge(site, &expected).await.status.unwrap().next_steps.join("\n");
     if site.outside.is_sealed(old).await.unwrap() {
         let address = &site.proxies[old].address;
@@ -192,24 +202,25 @@ async fn judge(restore: &Restore, site: &Site, old: usize) {
 }
 
 /// Bug: a snapshot is sent to a standby, which answers 204 and seals itself.
-async fn a_standby_is_not_taken_for_the_leader(client: &kube::Client) {
+async fn a_standby_is_not_taken_for_the_leader(place: &Place) {
     let name = "standby-only";
     let settings = Settings { replicas: 3, ..Settings::one("standbys", Seal::fresh("local").unwrap()) };
-    let site = Site::start(client, &settings).await;
-    let key = site.lose().await;
+    let site = Site::start(place, &settings).await.unwrap();
+    let key = site.lose().await.unwrap();
     let standby = standbys(&site, site.outside.leader().await.unwrap()).next().unwrap();
-    site.register(name, &site.proxies[standby..=standby]).await;
-    let expected = Verdict { reason: Reason::NoLeader, posts: 0, ..NOT_APPLIED };
-    site.restore(name, &key, &json!({"cluster": name})).await.judge(&site, &expected).await;
+    site.register(name, &site.proxies[standby..=standby]).await.unwrap();
+    let expected = Verdict { reason: Reason::NoLeader, ..NOT_APPLIED };
+    let restore = site.restore(name, &key, &json!({"cluster": name})).await.unwrap();
+    restore.judge(&site, &expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_falls_decides_nothing_by_it() {
     let _lane = lane().await;
-    let client = &cluster().client().await;
+    let place = &place().await;
     let sample = sample(2, OTHERS.len());
     let first = usize::try_from(sample.seed % OTHERS.len() as u64).unwrap();
     let others = OTHERS.iter().cycle().skip(first).take(sample.count);
-    let rows = TRUTHS.iter().chain(others).map(|case| is_judged_rightly(client, case).boxed_local());
-    all(rows.chain([a_standby_is_not_taken_for_the_leader(client).boxed_local()]), 4).await;
+    let rows = TRUTHS.iter().chain(others).map(|case| is_judged_rightly(place, case).boxed_local());
+    all(rows.chain([a_standby_is_not_taken_for_the_leader(place).boxed_local()]), 4).await;
 }

@@ -55,7 +55,9 @@ async fn a_request_that_comes_back_does_not_run_again() {
     let request = rehearsal.request(NAME);
     let (ended, first) = run(&rehearsal, &request).await;
     assert_eq!((ended, rehearsal.conductor().posts().len()), (Phase::Completed, 1));
-    let copy = backup_tools_copy(rehearsal.stored(NAME).await.unwrap());
+    let stored = rehearsal.stored(NAME).await.unwrap();
+    is_marked_as(NAME, &first, &stored);
+    let copy = backup_tools_copy(stored);
 
     prune(&rehearsal).await;
     is_refused(&rehearsal, &request, "pruned and applied again").await;
@@ -80,6 +82,22 @@ async fn a_request_that_comes_back_does_not_run_again() {
 
     let (ended, _) = run(&rehearsal, &rehearsal.request("another-name")).await;
     assert_eq!((ended, rehearsal.conductor().posts().len()), (Phase::Completed, 3), "a new name");
+    let mut export = copy;
+    export["metadata"]["name"] = json!("exported");
+    let (ended, uid) = run(&rehearsal, &export).await;
+    assert_eq!(
+        (ended, rehearsal.conductor().posts().len()),
+        (Phase::Completed, 4),
+        "an export under a new name"
+    );
+    is_marked_as("exported", &uid, &rehearsal.stored("exported").await.unwrap());
+}
+
+fn is_marked_as(name: &str, uid: &str, request: &OpenBaoRestore) {
+    let own = [(names::REQUEST_NAME, name), (names::REQUEST_UID, uid)];
+    for (key, value) in own {
+        assert_eq!(request.annotations().get(key).map(String::as_str), Some(value), "{key}");
+    }
 }
 
 /// The object as it was stored, status and all; the API server gives it a new UID.
@@ -88,7 +106,6 @@ fn backup_tools_copy(request: OpenBaoRestore) -> Value {
     for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"] {
         copy["metadata"].as_object_mut().unwrap().remove(field);
     }
-    assert!(copy["metadata"]["annotations"][names::REQUEST_UID].is_string(), "{copy}");
     copy
 }
 

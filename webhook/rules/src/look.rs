@@ -30,7 +30,7 @@ pub(crate) enum Look {
     /// An address that credentials are sent to.
     Address(fn(&Address<'_>) -> Vec<Found>),
     /// How the servers are reached.
-    Connection(Judge<Connection>),
+    Connection(fn(&Servers<'_>) -> Vec<Found>),
     /// Backups of a cluster.
     Backup(Judge<BackupSpec>),
 }
@@ -72,6 +72,12 @@ pub(crate) struct Secret<'a> {
     pub(crate) own_namespace: &'a str,
     /// Whether a credential is read from it, not only a CA.
     pub(crate) is_credential: bool,
+}
+
+/// How the servers are reached, and how many there are.
+pub(crate) struct Servers<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) replicas: i64,
 }
 
 /// An address, and what it may be.
@@ -128,7 +134,7 @@ impl Look {
                 subject.addresses().for_each(|(path, address)| all(path, judge(&address)));
             }
             Self::Connection(judge) => {
-                subject.connection().iter().for_each(|connection| all("spec.connection", judge(connection)));
+                subject.servers().iter().for_each(|servers| all("spec.connection", judge(servers)));
             }
             Self::Backup(judge) => {
                 subject.backup().iter().for_each(|backup| all("spec.backup", judge(backup)));

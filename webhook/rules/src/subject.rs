@@ -2,9 +2,10 @@
 
 use crate::address::{Door, Networks};
 use crate::change::same;
-use crate::look::{Address, Given, Initialisation, Login, Request, Secret};
+use crate::look::{Address, Given, Initialisation, Login, Request, Secret, Servers};
 use crate::part::Part;
 use crate::schema;
+use api::cluster::REPLICAS;
 use api::{BackupSpec, Connection, OpenBaoRestoreSpec, SecretReference, StorageTarget, TokenReference};
 use serde::Deserialize;
 use serde_json::Value;
@@ -64,6 +65,8 @@ pub struct Subject<'a> {
     addresses: Vec<(String, Given)>,
     /// Whether the servers were initialised with a role for backups.
     made_role: bool,
+    /// How many servers there are.
+    replicas: i64,
 }
 
 impl<'a> Subject<'a> {
@@ -77,6 +80,7 @@ impl<'a> Subject<'a> {
         networks: &'a Networks,
     ) -> Self {
         let made_role = new.pointer("/spec/selfInit/oidc/enabled").and_then(Value::as_bool);
+        let replicas = new.pointer("/spec/replicas").and_then(Value::as_i64);
         let mut subject = Self {
             namespace,
             networks,
@@ -88,6 +92,7 @@ impl<'a> Subject<'a> {
             connection: None,
             addresses: Vec::new(),
             made_role: made_role.unwrap_or_default(),
+            replicas: replicas.unwrap_or(REPLICAS),
         };
         let deleted = new.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null());
         if !deleted {
@@ -153,8 +158,8 @@ impl<'a> Subject<'a> {
         self.restore.as_ref().map(|spec| Request { namespace: self.namespace, spec })
     }
 
-    pub(crate) const fn connection(&self) -> Option<&Connection> {
-        self.connection.as_ref()
+    pub(crate) fn servers(&self) -> Option<Servers<'_>> {
+        self.connection.as_ref().map(|connection| Servers { connection, replicas: self.replicas })
     }
 
     pub(crate) const fn backup(&self) -> Option<&BackupSpec> {

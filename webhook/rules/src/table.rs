@@ -91,6 +91,7 @@ pub const RULES: &[Rule] = &[
     warn("plaintext-service", Address(endpoint::service), "an address is https"),
 
     refuse("server-twice", Connection(connection::twice), "each server has one address"),
+    warn("server-missing", Connection(connection::missing), "each of spec.replicas servers has an address"),
     refuse("tls-server-name", Connection(connection::server_name), "tlsServerName is a host name"),
 
     refuse("schedule", Backup(backup::schedule), "schedule is one that a CronJob takes"),

@@ -38,6 +38,7 @@ fn cluster() -> Value {
         "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
         "metadata": {"name": "prod-cluster", "namespace": NAMESPACE},
         "spec": {
+            "replicas": 1,
             "backup": {
                 "schedule": "0 3 * * *", "timeZone": "Europe/Berlin", "jwtAuthRole": "backup",
                 "target": {"bucket": "openbao-backups", "credentialsSecretRef": {"name": "s3-credentials"}},

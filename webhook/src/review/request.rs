@@ -73,6 +73,8 @@ struct ClusterSpec<'a> {
     connection: Option<&'a RawValue>,
     #[serde(default)]
     self_init: Option<api::SelfInit>,
+    #[serde(default)]
+    replicas: Option<i64>,
 }
 
 impl<'a> Request<'a> {
@@ -132,6 +134,7 @@ fn parts(raw: &RawValue) -> Result<Value, Malformed> {
         }
     }
     parts.insert("selfInit".to_owned(), json!(spec.self_init));
+    parts.insert("replicas".to_owned(), json!(spec.replicas));
     Ok(Value::Object(parts))
 }
 

@@ -79,6 +79,20 @@ fn an_admitted_object_comes_with_its_warnings() {
     assert_eq!(response["warnings"].as_array().unwrap().len(), 2);
 }
 
+/// Bug: what a warning depends on is passed over while the review is read.
+#[test]
+fn a_cluster_is_judged_by_how_many_servers_it_has() {
+    let warnings = |replicas: u8| {
+        let connection = json!({"addresses": ["https://bao.example:8200"]});
+        let cluster =
+            json!({"metadata": {"name": "c"}, "spec": {"replicas": replicas, "connection": connection}});
+        let mut review = review("CREATE", &cluster, &Value::Null);
+        review["request"]["kind"]["kind"] = json!("OpenBaoCluster");
+        answered(Door::Validate, &review)["warnings"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((warnings(1), warnings(2)), (0, 1));
+}
+
 #[test]
 fn what_is_left_out_is_patched_in_on_creation_and_from_the_old_object_after() {
     let patched = |response: &Value, object: &Value| {

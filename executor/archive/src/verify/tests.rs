@@ -4,13 +4,13 @@ use crate::testing::{Parts, block, gzip, member, records, state};
 use proptest::prelude::*;
 use std::io::Write;
 
-fn read(object: &[u8]) -> Result<Summary, ArchiveError> {
+pub(super) fn read(object: &[u8]) -> Result<Summary, ArchiveError> {
     let mut verifier = Verifier::new();
     verifier.push(object)?;
     verifier.finish()
 }
 
-fn read_in_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Summary, ArchiveError> {
+pub(super) fn read_in_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Summary, ArchiveError> {
     let mut verifier = Verifier::new();
     for piece in pieces {
         verifier.push(piece)?;

@@ -1,7 +1,9 @@
 mod kept;
+mod marker;
 
 use super::*;
 use crate::clock::Moment;
+use crate::progress::Left;
 use crate::testing::{Bao, Deed, End, Gives, SNAPSHOT, Store, args, large_snapshot, task};
 use api::task::{Keep, Login, TaskKind, Upload};
 use bytes::Bytes;
@@ -57,7 +59,7 @@ impl Lab {
         let teller = async {
             loop {
                 self.progress.news().await;
-                self.progress.tell(self.progress.upload());
+                self.progress.tell(self.progress.left());
             }
         };
         tokio::select! {
@@ -79,9 +81,14 @@ impl Lab {
 
     async fn make(&self) -> Result<Made, Report> {
         let (work, store) = (self.work(), self.bucket());
-        let made = self.told(work.make(&store)).await.map_err(Findings::unchanged);
-        work.clean_up(&store).await;
-        let (made, session) = made?;
+        let site = Site::open(&work, &store).unwrap();
+        let (made, session) = match self.told(work.make(&site)).await {
+            Ok(made) => made,
+            Err(findings) => {
+                work.clean_up(&site).await;
+                return Err(findings.unchanged());
+            }
+        };
         session.end().await;
         Ok(made)
     }
@@ -96,9 +103,10 @@ impl Lab {
         assert_eq!(manifest.differences(&verifier.finish().unwrap()), vec![]);
         assert_eq!(manifest.cluster_id.as_deref(), Some("ours"));
         assert_eq!(made.pinned.sha256, manifest.sha256);
+        assert!(manifest.marker.is_some() && made.remark.is_none(), "{:?}", made.remark);
         let objects = [made.key.clone(), archive::keys::manifest(&made.key)];
         assert_eq!(self.objects(), objects);
-        assert_eq!(self.progress.upload(), None);
+        self.has_settled("");
     }
 
     /// Keys in the bucket. Files of uploads lie beside it, and there must be none.
@@ -114,7 +122,13 @@ impl Lab {
 
     fn has_nothing(&self, what: &str) {
         assert_eq!(self.objects(), Vec::<String>::new(), "{what}");
-        assert_eq!(self.progress.upload(), None, "{what}");
+        self.has_settled(what);
+    }
+
+    /// Nothing is named for the next backup, and no marker lives in the cluster.
+    fn has_settled(&self, what: &str) {
+        assert_eq!(self.progress.left(), Left::default(), "{what}");
+        assert_eq!(self.bao.markers(|markers| markers.of_backups()), Vec::<String>::new(), "{what}");
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Moment;
 use crate::testing::{Bao, OTHER_KEYS, SNAPSHOT, Store, args, task};
 use api::task::{Login, Outcome, TaskKind};
 use serde_json::{Value, json};
@@ -26,7 +27,8 @@ impl Lab {
 
     async fn report(&self) -> Report {
         let args = args(&self.store.mounts(), "");
-        look(&self.task, &args, &Progress::default()).await.unchanged()
+        let clock = ServerClock { said: "2026-03-20T03:00:00Z".parse().unwrap(), since: Moment::now() };
+        look(&self.task, &args, &Progress::default(), clock).await.unchanged()
     }
 
     fn manifest(&self, change: impl FnOnce(&mut Value)) {

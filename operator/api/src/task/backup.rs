@@ -1,6 +1,6 @@
 //! What a Task and a Report say of a backup, beside what they say of everything.
 
-use super::Problem;
+use super::{Problem, SnapshotMarker};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct BackupOrder {
     /// Uploads that earlier pods may have left; they are aborted first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfinished: Vec<Upload>,
+    /// Markers that earlier pods may have left in the cluster; they are consumed first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconsumed: Vec<SnapshotMarker>,
     /// Which backups are deleted after a good one; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<Keep>,
@@ -62,6 +65,9 @@ pub struct BackupMade {
     /// Version of the server that gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_version: Option<String>,
+    /// What a reader should know of the backup: why no restore of it can be proved by a marker, or only for how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
     /// What was deleted afterwards.
     #[serde(default)]
     pub pruned: Pruned,

@@ -29,7 +29,7 @@ pub(super) fn rung(seen: &Observed, draft: &mut Draft<'_>) -> Rung {
             None => return goes_on(seen, &work, holds, draft.now),
         }
     }
-    ends(seen, &work, holds, ledger)
+    ends(seen, &work, holds, ledger, draft.now)
 }
 
 /// How it ended, as soon as that is known.
@@ -121,7 +121,7 @@ fn is_late(seen: &Observed, now: Timestamp) -> bool {
 
 /// Everything that follows once its outcome is in the status. The lock goes last: with it goes the name of the Job, where
 /// nothing can be remembered.
-fn ends(seen: &Observed, work: &Work, holds: bool, ledger: Ledger) -> Rung {
+fn ends(seen: &Observed, work: &Work, holds: bool, ledger: Ledger, now: Timestamp) -> Rung {
     let run = &seen.run;
     if let Some(job) = run.job.as_ref().filter(|job| !job.finished && !job.deleting) {
         // The controller of Jobs ends no Job that is suspended.
@@ -133,7 +133,7 @@ fn ends(seen: &Observed, work: &Work, holds: bool, ledger: Ledger) -> Rung {
     if run.pods.left {
         return Rung::Wait(Waiting::Pods);
     }
-    let remembered = remembered(seen, &ledger);
+    let remembered = remembered(seen, &ledger, now);
     if seen.can_remember() && remembered != ledger {
         return Rung::Act(Step::Remember(remembered));
     }
@@ -151,14 +151,19 @@ fn ends(seen: &Observed, work: &Work, holds: bool, ledger: Ledger) -> Rung {
 }
 
 /// What the next backup has to know: what it has to settle, and which limits this one had.
-fn remembered(seen: &Observed, ledger: &Ledger) -> Ledger {
+fn remembered(seen: &Observed, ledger: &Ledger, now: Timestamp) -> Ledger {
     let mut next = ledger.clone();
-    let report = seen.run.report();
-    if report.is_some_and(|report| report.outcome == Outcome::Done) {
+    let is_done = |report: &Report| report.outcome == Outcome::Done;
+    if seen.run.report().is_some_and(is_done) {
         // Those that it was told of are settled first of all.
         next.unfinished.clear();
         next.kept = seen.spec().map(task::limits);
     }
+    // A marker that cannot be consumed ends no backup: which are left is on the ticket, beside the Report.
+    if seen.run.ticket.as_ref().and_then(|ticket| ticket.report.as_ref()).is_some_and(is_done) {
+        next.unconsumed.clear();
+    }
+    let next = next.with_markers(&seen.markers, now);
     match &seen.upload {
         Some(upload) => next.with(upload),
         None => next,

@@ -160,7 +160,7 @@ impl<'a> Draft<'a> {
             message =
                 format!("{message} Retention deleted {backups} backups and {leftovers} leftovers{keys}.");
         }
-        if let Some(remark) = &pruned.remark {
+        for remark in [&made.remark, &pruned.remark].into_iter().flatten() {
             message = format!("{message} {remark}");
         }
         self.tell("BackupMade", false, message.clone());

@@ -5,6 +5,7 @@ use super::ledger::{Attempt, Ledger};
 use crate::lock::{self, Foreign};
 use crate::restore::{JobSeen, Run};
 use api::lock::Holder;
+use api::task::{SnapshotMarker, Upload};
 use api::{BackupSpec, BackupStatus, OpenBaoCluster, Operation, OperationLock, names};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::CronJobSpec;
@@ -28,7 +29,9 @@ pub struct Observed {
     /// What there is under the name of [`Observed::work`], for whomever it was made.
     pub companions: Vec<Companion>,
     /// The upload that the ticket of [`Observed::work`] names.
-    pub upload: Option<api::task::Upload>,
+    pub upload: Option<Upload>,
+    /// The markers that it names.
+    pub markers: Vec<SnapshotMarker>,
     /// Keys in [`Observed::folder`] that restores name which have not ended, of this cluster or another. Read while the Job
     /// of [`Observed::work`] waits for its Task.
     pub restoring: Vec<String>,

@@ -31,6 +31,7 @@ pub fn task(seen: &Observed, work: &Work, now: Timestamp) -> Option<Task> {
     let order = BackupOrder {
         refused: None,
         unfinished: ledger.unfinished,
+        unconsumed: ledger.unconsumed,
         keep: keep(spec, ledger.kept.as_ref()),
         protected,
     };
@@ -61,18 +62,21 @@ fn whole(seen: &Observed, spec: &BackupSpec, ticket: Ticket, order: BackupOrder,
         login: login(&seen.cluster, spec),
         force: false,
         pinned: None,
+        origin: None,
+        checked: None,
         proof: None,
         backup: Some(order),
     }
 }
 
-/// More keys than fit protect the whole folder. Uploads that do not fit are left to a rule of the bucket's life cycle.
+/// More keys than fit protect the whole folder. Markers that do not fit expire, and nothing is proved by them; uploads are left
+/// to a rule of the bucket's life cycle.
 fn fitted(mut task: Task) -> Task {
     while serde_json::to_string(&task).is_ok_and(|text| text.len() > MAX_BYTES) {
         let Some(order) = &mut task.backup else { break };
         if order.protected.len() > 1 {
             order.protected = vec![task.key.clone()];
-        } else if order.unfinished.pop().is_none() {
+        } else if order.unconsumed.pop().is_none() && order.unfinished.pop().is_none() {
             break;
         }
     }

@@ -60,6 +60,23 @@ fn what_retention_deleted_is_told_and_nothing_else() {
     assert!(told[1].message.contains(text), "{}", told[1].message);
 }
 
+/// Bug: a restore that nothing can prove comes as a surprise; or a good backup is called a bad one for it.
+#[test]
+fn what_is_to_be_known_of_a_good_backup_is_told_with_it() {
+    let mut world = World::new();
+    world.makes("manual-1");
+    world.runs();
+    let mut report = world::good();
+    let made = report.backup.as_mut().unwrap();
+    made.remark = Some("The snapshot has no marker.".to_owned());
+    made.pruned.remark = Some("Less was deleted.".to_owned());
+    world.ends(report);
+    world.rests();
+    let told = &world.told("BackupMade")[0].message;
+    assert!(told.ends_with("stored. The snapshot has no marker. Less was deleted."), "{told}");
+    assert_eq!(world.condition(ConditionType::BackupHealthy), ("True".to_owned(), "BackupMade".to_owned()));
+}
+
 /// Bug: Jobs are made by a schedule that is suspended, or that another controller follows; or none by one that is not.
 #[test]
 fn the_cron_job_makes_jobs_only_by_a_schedule_that_goes() {
@@ -151,6 +168,49 @@ fn what_a_killed_pod_has_begun_is_handed_to_the_next_one() {
     world.makes("manual-3");
     world.runs();
     assert_eq!(world.task().backup.unwrap().unfinished, []);
+}
+
+/// Bug: a marker of a pod that was killed lives on in the cluster for ten years; or one that could not be consumed is
+/// forgotten, or handed on for ever.
+#[test]
+fn markers_are_handed_on_until_they_are_consumed() {
+    let mut world = World::new();
+    let [killed, stubborn] = [1, 2].map(world::marker);
+    let handed = |world: &mut World, name: &str| {
+        world.makes(name);
+        world.runs();
+        world.task().backup.unwrap().unconsumed
+    };
+    assert_eq!(handed(&mut world, "manual-1"), []);
+    world.seen.markers = vec![killed.clone()];
+    world.fails();
+    world.rests();
+    assert_eq!(handed(&mut world, "manual-2"), std::slice::from_ref(&killed));
+    // A pod that fails may have consumed some; it is not asked which.
+    world.ends(world::bad());
+    world.rests();
+    assert_eq!(handed(&mut world, "manual-3"), [killed]);
+    world.seen.markers = vec![stubborn.clone()];
+    world.ends(world::good());
+    world.rests();
+    assert_eq!(handed(&mut world, "manual-4"), [stubborn]);
+    world.ends(world::good());
+    world.rests();
+    assert_eq!(handed(&mut world, "manual-5"), []);
+}
+
+/// Bug: a cluster in which nothing can be consumed fills the ledger, keeps what is long gone, or is planned for without end.
+#[test]
+fn of_many_markers_the_newest_that_live_are_remembered() {
+    let mut world = World::new();
+    world.makes("manual-1");
+    world.runs();
+    let mut gone = world::marker(30);
+    gone.expires = Time(world.now);
+    world.seen.markers = (1..=9).rev().map(world::marker).chain([gone]).collect();
+    world.fails();
+    world.rests();
+    assert_eq!(world.seen.ledger().unconsumed, (2..=9).map(world::marker).collect::<Vec<_>>());
 }
 
 /// Bug: skipping never ends, counts as a failure, or takes a Job that somebody made by hand.

@@ -94,7 +94,9 @@ mod tests {
             (seconds(&job["spec"]["template"]["spec"]), seconds(&job["spec"]))
         };
         assert_eq!(deadlines(Stage::Check), (90_000, 90_300));
-        assert_eq!(deadlines(Stage::Restore), (601 + 300, 601 + 600));
+        // Ten minutes, one second for five bytes, the read timeout, and ten minutes for the proof.
+        let own = 601 + 900 + 600;
+        assert_eq!(deadlines(Stage::Restore), (own + 300, own + 600));
     }
 
     #[test]

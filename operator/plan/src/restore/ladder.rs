@@ -8,7 +8,7 @@ use api::conditions::{ConditionType, Reason};
 use api::{Phase, names};
 
 /// What a request passes, from top to bottom, at each look.
-pub(super) const RUNGS: [fn(&Observed, &mut Draft) -> Rung; 15] = [
+pub(super) const RUNGS: [fn(&Observed, &mut Draft) -> Rung; 16] = [
     terminal::clean_up,
     guarded,
     human::abandoned,
@@ -22,6 +22,7 @@ pub(super) const RUNGS: [fn(&Observed, &mut Draft) -> Rung; 15] = [
     cluster_is_there,
     no_other_controller,
     validating::checked,
+    validating::not_superseded,
     validating::locked,
     validating::ticket,
 ];
@@ -41,29 +42,37 @@ fn not_cancelled(seen: &Observed, _: &mut Draft) -> Rung {
     Rung::Fail(Reason::Cancelled, "The request was deleted before it ran. Nothing was touched.".to_owned())
 }
 
-/// Finalizer and `request-uid`, put back at each look: a replacement of the object drops them.
+/// Finalizer, `request-uid` and `request-name`, put back at each look: a replacement of the object drops them.
 fn guarded(seen: &Observed, draft: &mut Draft) -> Rung {
     let finalizers = seen.request.metadata.finalizers.as_deref().unwrap_or_default();
     let is_held = finalizers.iter().any(|name| name == names::FINALIZER);
-    let is_marked = match seen.annotation(names::REQUEST_UID) {
-        Some(uid) => uid == seen.uid() || draft.phase() != Phase::Running,
-        None => false,
-    };
+    let is_marked = seen.annotation(names::REQUEST_UID) == Some(seen.uid())
+        && seen.annotation(names::REQUEST_NAME) == Some(seen.name());
     // An object that is being deleted takes no new finalizer.
-    if seen.being_deleted() || (is_held && is_marked) || is_copied(seen, draft) {
+    if seen.being_deleted() || (is_held && is_marked) || copied_run(seen, draft).is_some() {
         return Rung::Pass;
     }
     Rung::Act(Step::Guard)
 }
 
-/// A copy or a re-created request brings the UID of the one it came from.
 fn not_a_copy(seen: &Observed, draft: &mut Draft) -> Rung {
-    if is_copied(seen, draft) { repeated(seen) } else { Rung::Pass }
+    copied_run(seen, draft).map_or(Rung::Pass, |run| repeated(&run))
 }
 
-fn is_copied(seen: &Observed, draft: &Draft) -> bool {
-    let recorded = seen.annotation(names::REQUEST_UID);
-    draft.phase() != Phase::Running && recorded.is_some_and(|uid| uid != seen.uid())
+/// A copy or a re-created request brings name and UID of the one it came from; this is the latest run of that, unless a
+/// human wants it once more. An export under a new name is a new request. Releases before this one wrote no name.
+fn copied_run(seen: &Observed, draft: &Draft) -> Option<String> {
+    let origin = seen.annotation(names::REQUEST_UID).filter(|uid| *uid != seen.uid())?;
+    let keeps_its_name = seen.annotation(names::REQUEST_NAME).is_none_or(|name| name == seen.name());
+    if draft.phase() == Phase::Running || !keeps_its_name {
+        return None;
+    }
+    let recorded = seen.latest_run_of(Some(&api::intent::digest(&seen.request)));
+    Some(recorded.unwrap_or_else(|| origin.to_owned())).filter(|run| !is_wanted_again(seen, run))
+}
+
+fn is_wanted_again(seen: &Observed, latest: &str) -> bool {
+    seen.annotation(names::AGAIN) == Some(latest)
 }
 
 /// The second look: admission may have been absent when the request came.
@@ -89,14 +98,11 @@ fn accepted(seen: &Observed, draft: &mut Draft) -> Rung {
 }
 
 fn not_a_repetition(seen: &Observed, draft: &mut Draft) -> Rung {
-    let digest = draft.status.intent_digest.as_deref();
-    let Some(latest) = seen.latest_run_of(digest) else { return Rung::Pass };
-    if seen.annotation(names::AGAIN) == Some(latest.as_str()) { Rung::Pass } else { repeated(seen) }
+    let latest = seen.latest_run_of(draft.status.intent_digest.as_deref());
+    latest.filter(|run| !is_wanted_again(seen, run)).map_or(Rung::Pass, |run| repeated(&run))
 }
 
-fn repeated(seen: &Observed) -> Rung {
-    let digest = api::intent::digest(&seen.request);
-    let latest = seen.latest_run_of(Some(&digest)).unwrap_or_else(|| "UID of its latest run".to_owned());
+fn repeated(latest: &str) -> Rung {
     Rung::Fail(
         Reason::AlreadyRequested,
         format!(

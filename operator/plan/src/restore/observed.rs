@@ -1,11 +1,12 @@
 //! What was read of the world before planning; nothing in it comes from a watch cache.
 
+use super::arbiter::ArbiterSeen;
 use super::{Outcome, Stage};
 use crate::lock;
 use api::cluster::RestoreRecord;
 use api::conditions::{Condition, Reason};
 use api::lock::Holder;
-use api::task::{self, Marker, Pinned, Report};
+use api::task::{self, Answered, Checked, Claimed, Pinned, Report};
 use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -34,6 +35,8 @@ pub struct Observed {
     pub proof: Run,
     /// Another operation of ours that holds the lock.
     pub rival: Option<Rival>,
+    /// The Lease of the OpenBao that was checked, if there is one.
+    pub arbiter: Option<ArbiterSeen>,
 }
 
 /// A Job and its ticket.
@@ -58,8 +61,10 @@ pub struct PodsSeen {
     pub stuck: Option<String>,
     /// When the executor of the pod that claimed the ticket was reported terminated.
     pub claimant_terminated: Option<Timestamp>,
-    /// What the pod that claimed the ticket left in its termination log.
+    /// What the pod that claimed the ticket left in its termination log, or any pod that says there that it acted.
     pub claimant_report: Option<Report>,
+    /// How a pod that has ended did so: in its own words, or in Kubernetes'.
+    pub ended: Option<String>,
 }
 
 /// A Job.
@@ -105,7 +110,9 @@ pub struct TicketSeen {
     /// Whether a pod has ever written to it.
     pub beats: bool,
     /// What the claim left, so that anybody can prove what became of it.
-    pub marker: Option<Marker>,
+    pub claim: Option<Claimed>,
+    /// The answer to its POST that the pod has read.
+    pub answer: Option<Answered>,
     /// Bytes moved, of how many.
     pub progress: Option<(i64, i64)>,
     /// What the pod said last.
@@ -189,7 +196,7 @@ impl TicketSeen {
 
     /// Whether a pod claimed it whose process may live on unseen.
     pub(crate) fn may_still_post(&self, now: Timestamp) -> bool {
-        let until = self.marker.as_ref().map(|marker| marker.not_applied_after.0);
+        let until = self.claim.as_ref().map(|claimed| claimed.claim.nothing_after.0);
         let is_known = self.report.as_ref().is_some_and(|report| report.outcome != task::Outcome::Unknown);
         self.claimed_by_pod() && !is_known && until.is_none_or(|until| now < until)
     }
@@ -206,6 +213,18 @@ impl Run {
     /// What the pod said last: on its ticket, or else in its termination log.
     pub(crate) fn report(&self) -> Option<&Report> {
         self.ticket.as_ref()?.report.as_ref().or(self.pods.claimant_report.as_ref())
+    }
+
+    /// What a check that is done saw of the servers.
+    #[must_use]
+    pub fn checked(&self) -> Option<&Checked> {
+        self.report().and_then(|report| report.checked.as_ref())
+    }
+
+    /// What a pod says that acted, whatever its ticket says: a rollback of etcd may have taken the claim away.
+    pub(super) fn acted(&self) -> Option<&Report> {
+        let acted = |report: &&Report| matches!(report.outcome, task::Outcome::Done | task::Outcome::Unknown);
+        self.pods.claimant_report.as_ref().filter(acted)
     }
 
     pub(super) fn claimed_by_pod(&self) -> bool {
@@ -293,6 +312,22 @@ impl Observed {
     #[must_use]
     pub fn pinned(&self) -> Option<&Pinned> {
         self.check.report().and_then(|report| report.pinned.as_ref())
+    }
+
+    /// What the check saw of the servers.
+    #[must_use]
+    pub fn checked(&self) -> Option<&Checked> {
+        self.check.checked()
+    }
+
+    /// Whether another restore has replaced the data, or may have, since the check ended.
+    pub(super) fn superseded(&self) -> Option<&RestoreRecord> {
+        let checked = self.checked()?;
+        let since = |record: &&RestoreRecord| {
+            let is_later = record.time.as_ref().is_some_and(|time| time.0 >= checked.at.0);
+            record.uid != self.uid() && is_later
+        };
+        self.cluster.as_ref()?.status.as_ref()?.restores.iter().rev().find(since)
     }
 
     /// Whether it is still what was judged. A deletion, and nothing else, adds one to the generation.

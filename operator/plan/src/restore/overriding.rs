@@ -1,7 +1,7 @@
 //! A lock that is to be overridden: its holder is made unable to act first, where it is one of ours.
 
 use super::draft::{Draft, Truth};
-use super::{JobSeen, Observed, Rival, Rung, Step, TicketSeen, Waiting};
+use super::{JobSeen, Observed, Rival, Rung, Step, TicketSeen, Waiting, arbiter};
 use api::OperationLock;
 use api::conditions::{ConditionType, Reason};
 
@@ -36,7 +36,7 @@ pub(super) fn overridden(seen: &Observed, lock: &OperationLock, draft: &mut Draf
             Rival::Backup { job: Some(JobSeen { finished: false, .. }), .. }
             | Rival::Backup { pods_left: true, .. },
         ) => waits("it is a backup that is being ended, and its pod has not ended."),
-        _ => return Rung::Act(Step::TakeLock),
+        _ => return arbiter::then_lock(seen, draft),
     };
     draft.set(kind, truth, reason, &message);
     Rung::Wait(Waiting::Rival, message)

@@ -7,7 +7,7 @@ use super::{
 };
 use api::conditions::{ConditionType, Reason};
 use api::names;
-use api::task::{self, Marker};
+use api::task::{self, Answer, Claim};
 use jiff::{SignedDuration, Timestamp};
 
 /// Pause after the first proof without a verdict; each is twice as long as the one before.
@@ -16,7 +16,18 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Nothing of a POST is on its way any more so long after its sender was terminated: the server has seen its
 /// connection end, and what it had by then it has refused or applied.
-const AFTER_TERMINATION: SignedDuration = SignedDuration::from_secs(60);
+const AFTER_TERMINATION: SignedDuration = SignedDuration::from_secs(120);
+
+/// A leader that has acknowledged a snapshot hangs for minutes while it installs a large one.
+const HANGS: SignedDuration = SignedDuration::from_mins(10);
+/// What is told meanwhile.
+pub(super) const PROVING: &str = "The leader has acknowledged the snapshot; the cluster has yet to prove that its data are those of the snapshot.";
+
+/// When the pod has read the acknowledgement of the leader, if it has.
+pub(super) fn acknowledged(seen: &Observed) -> Option<Timestamp> {
+    let answered = seen.restore.ticket.as_ref()?.answer.as_ref()?;
+    (answered.answer == Answer::Acknowledged).then_some(answered.at.0)
+}
 
 /// A recorded ticket that is missing counts as claimed, and its marker as lost: only a human can tell.
 pub(super) fn unclaimed_nobody_knows(seen: &Observed, draft: &mut Draft) -> Rung {
@@ -41,9 +52,10 @@ pub(super) fn prove(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
         return Rung::Act(Step::Record(Outcome::Unknown));
     }
     draft.status.next_steps = next_steps(seen);
-    let has_marker = running::recorded_ticket(seen, draft).is_some_and(|ticket| ticket.marker.is_some());
-    if !has_marker || seen.cluster.is_none() || seen.proof.is_foreign(seen.uid()) {
-        return unknown(Waiting::Outcome, what);
+    let claim = running::recorded_ticket(seen, draft).and_then(|ticket| ticket.claim.as_ref());
+    let can_be_proved = claim.is_some_and(|claimed| says_something(&claimed.claim, draft.now()));
+    if !can_be_proved || seen.cluster.is_none() || seen.proof.is_foreign(seen.uid()) {
+        return mute(what);
     }
     let n = proof_number(&seen.request);
     match n.map(|n| (n, judged(&seen.proof, n, draft))) {
@@ -51,10 +63,17 @@ pub(super) fn prove(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
         Some((n, Judged::Over(since))) if is_due(seen, n, since, draft.now()) => {
             begin(seen, draft, n.saturating_add(1))
         }
-        Some((_, Judged::Over(_))) => unknown(Waiting::Outcome, what),
-        Some((n, Judged::Begun)) => at_work(seen, n, what),
+        Some((_, Judged::Over(_))) => unknown(seen, Waiting::Outcome, what, draft.now()),
+        Some((n, Judged::Begun)) => missing(&seen.proof, Stage::Prove(n))
+            .map_or_else(|| unknown(seen, Waiting::Proof, what, draft.now()), Rung::Act),
         Some((_, Judged::Known(rung))) => rung,
     }
+}
+
+/// Whether a marker is left that a proof could find: each goes by itself in the end.
+fn says_something(claim: &Claim, now: Timestamp) -> bool {
+    let snapshot = claim.origin.as_ref().map(|origin| origin.marker.expires.0);
+    now < claim.expires.0.max(snapshot.unwrap_or(Timestamp::MIN))
 }
 
 /// What a proof has come to.
@@ -99,14 +118,10 @@ fn begin(seen: &Observed, draft: &mut Draft, n: u32) -> Rung {
     Rung::Act(Step::CreateTicket(Stage::Prove(n)))
 }
 
-fn at_work(seen: &Observed, n: u32, what: &str) -> Rung {
-    missing(&seen.proof, Stage::Prove(n)).map_or_else(|| unknown(Waiting::Proof, what), Rung::Act)
-}
-
 /// After its pause; or at once when more can be proved than the last one could, which asked `since` then.
 fn is_due(seen: &Observed, n: u32, since: Timestamp, now: Timestamp) -> bool {
-    let marker = seen.restore.ticket.as_ref().and_then(|ticket| ticket.marker.as_ref());
-    let ends = marker.map(|marker| nothing_after(marker, seen.restore.pods.claimant_terminated));
+    let claim = seen.restore.ticket.as_ref().and_then(|ticket| ticket.claim.as_ref());
+    let ends = claim.map(|claimed| nothing_after(&claimed.claim, seen.restore.pods.claimant_terminated));
     now.duration_since(since) >= pause(n) || ends.is_some_and(|ends| since < ends && ends <= now)
 }
 
@@ -115,17 +130,19 @@ fn pause(n: u32) -> SignedDuration {
     doubled.min(LONGEST_PAUSE)
 }
 
-/// What a proof is to find out; none where the restore left no marker.
+/// What a proof is to find out; none where the restore left no claim.
 pub(super) fn question(seen: &Observed, now: Timestamp) -> Option<task::Proof> {
-    let marker = seen.restore.ticket.as_ref()?.marker.clone()?;
-    let nothing_on_its_way = now >= nothing_after(&marker, seen.restore.pods.claimant_terminated);
-    Some(task::Proof { marker, nothing_on_its_way })
+    let ticket = seen.restore.ticket.as_ref()?;
+    let claim = ticket.claim.as_ref()?.claim.clone();
+    let nothing_on_its_way = now >= nothing_after(&claim, seen.restore.pods.claimant_terminated);
+    let answer = ticket.answer.as_ref().map(|answered| answered.answer);
+    Some(task::Proof { claim, answer, nothing_on_its_way })
 }
 
 /// From when on nothing of a POST is on its way.
-fn nothing_after(marker: &Marker, terminated: Option<Timestamp>) -> Timestamp {
+fn nothing_after(claim: &Claim, terminated: Option<Timestamp>) -> Timestamp {
     let ended = terminated.and_then(|since| since.checked_add(AFTER_TERMINATION).ok());
-    ended.map_or(marker.not_applied_after.0, |ended| ended.min(marker.not_applied_after.0))
+    ended.map_or(claim.nothing_after.0, |ended| ended.min(claim.nothing_after.0))
 }
 
 /// A human's word, once no pod is left, and nothing is on its way, that could make it untrue.
@@ -162,12 +179,25 @@ fn end_of_namespace(seen: &Observed, draft: &mut Draft) -> Rung {
     Rung::Fail(Reason::NamespaceTerminating, message.to_owned())
 }
 
-fn unknown(waiting: Waiting, what: &str) -> Rung {
+/// After an acknowledgement a hang is what has to be expected for a while.
+fn unknown(seen: &Observed, waiting: Waiting, what: &str, now: Timestamp) -> Rung {
+    if acknowledged(seen).is_some_and(|at| now.duration_since(at) < HANGS) {
+        return Rung::Wait(Waiting::Proving, format!("{PROVING} {what}"));
+    }
     let message = format!(
         "{what} Whether the snapshot was applied is not known; the lock stays with this request until it is. The \
          cluster is asked again and again; see the next steps to settle it yourself."
     );
     Rung::Wait(waiting, message)
+}
+
+/// Nobody can be asked, or nobody any more.
+fn mute(what: &str) -> Rung {
+    let message = format!(
+        "{what} Whether the snapshot was applied is not known, and no marker is left that could tell; the lock stays with \
+         this request. See the next steps to settle it yourself."
+    );
+    Rung::Wait(Waiting::Outcome, message)
 }
 
 fn next_steps(seen: &Observed) -> Vec<String> {

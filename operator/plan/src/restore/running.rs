@@ -7,6 +7,9 @@ use api::conditions::{ConditionType, Reason};
 use api::restore::Progress;
 use api::task::{Outcome, Report};
 
+/// What a ticket says that no pod has claimed.
+const UNCLAIMED: &str = " The ticket of the restore was never claimed, so nothing was applied.";
+
 pub(super) fn run(seen: &Observed, draft: &mut Draft) -> Rung {
     if draft.phase() != Phase::Running {
         return Rung::Pass;
@@ -16,6 +19,9 @@ pub(super) fn run(seen: &Observed, draft: &mut Draft) -> Rung {
     };
     if let Some((bytes, total)) = ticket.progress {
         draft.status.progress = Some(Progress { bytes, total });
+    }
+    if let Some(report) = seen.restore.acted() {
+        return reported(seen, report, draft);
     }
     if let Some(reason) = seen.restore.fenced() {
         return Rung::Fail(reason, fenced_message(seen, reason));
@@ -44,10 +50,10 @@ fn claimed(seen: &Observed, draft: &mut Draft) -> Rung {
     let run = &seen.restore;
     let what = match &run.job {
         Some(job) if job.finished || job.failing => {
-            "The restore Job ended without a report after it had claimed its ticket."
+            "The restore Job ended after it had claimed its ticket, and neither the ticket nor the termination log of its pod has a report."
         }
         None if !run.pods.left => "The restore Job was deleted after it had claimed its ticket.",
-        Some(_) | None => return at_work(),
+        Some(_) | None => return at_work(seen),
     };
     proving::prove(seen, draft, what)
 }
@@ -69,7 +75,7 @@ fn unclaimed(seen: &Observed, ticket: &TicketSeen, draft: &Draft) -> Rung {
             Rung::Act(Step::NameJob { stage: Stage::Restore, job: job.uid.clone() })
         }
         Some(_) if is_unstarted(&seen.restore, draft.now()) => fence(Reason::PodNotStarted),
-        Some(_) => at_work(),
+        Some(_) => at_work(seen),
     }
 }
 
@@ -83,13 +89,17 @@ fn reported(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
         }
         Outcome::Refused | Outcome::Failed => {
             let reason = report.problems.first().map_or(Reason::NotApplied, |problem| problem.reason);
-            Rung::Fail(reason, problems)
+            let unclaimed = if seen.restore.claimed_by_pod() { "" } else { UNCLAIMED };
+            Rung::Fail(reason, format!("{problems}{unclaimed}"))
         }
         Outcome::Unknown => proving::prove(seen, draft, &problems),
     }
 }
 
-fn at_work() -> Rung {
+fn at_work(seen: &Observed) -> Rung {
+    if proving::acknowledged(seen).is_some() {
+        return Rung::Wait(Waiting::Proving, proving::PROVING.to_owned());
+    }
     Rung::Wait(Waiting::Restore, "The restore Job is at work.".to_owned())
 }
 
@@ -107,7 +117,12 @@ fn fenced_message(seen: &Observed, reason: Reason) -> String {
         Reason::PodNotStarted => "The pod of the restore Job did not start within 5 minutes.",
         _ => "The restore Job ended before it acted.",
     };
-    let why = seen.restore.pods.stuck.as_deref().filter(|_| reason == Reason::PodNotStarted);
-    let why = why.map(|why| format!(" Kubernetes says: {why}.")).unwrap_or_default();
-    format!("{what}{why} The cluster's data are as they were. Create a new OpenBaoRestore.")
+    let pods = &seen.restore.pods;
+    let why = match reason {
+        Reason::PodNotStarted => pods.stuck.as_deref(),
+        Reason::JobFailed | Reason::JobDeleted => pods.ended.as_deref(),
+        _ => None,
+    };
+    let why = why.map(|why| format!(" Its pod: {}.", why.trim_end_matches('.'))).unwrap_or_default();
+    format!("{what}{why}{UNCLAIMED} Create a new OpenBaoRestore.")
 }

@@ -1,7 +1,7 @@
 //! What a Job of a restore is told to do, and how long it may take.
 
 use super::{Observed, Stage, objects, proving};
-use crate::proof::SLOWEST;
+use crate::proof::{SLOWEST, read_timeout};
 use crate::servers::servers;
 use api::OpenBaoRestoreSpec;
 use api::task::{Login, Request, Task, TaskKind, Ticket, WIRE_VERSION};
@@ -14,8 +14,11 @@ const CHECK: SignedDuration = SignedDuration::from_hours(25);
 /// How long a proof may take: its executor asks for a minute.
 const PROOF: SignedDuration = SignedDuration::from_mins(3);
 
-/// What a restore may take beside moving the snapshot.
+/// What a restore may take beside moving the snapshot and proving it.
 const BESIDE_MOVING: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long it looks for the proof.
+const PROVES: SignedDuration = SignedDuration::from_mins(10);
 
 /// The Task of a stage; none while its cluster, its ticket, or what the check pinned is not there.
 #[must_use]
@@ -28,12 +31,17 @@ pub fn task(seen: &Observed, stage: Stage, now: Timestamp) -> Option<Task> {
         Stage::Restore => (TaskKind::Restore, Some(login(spec)?)),
         Stage::Prove(_) => (TaskKind::Prove, None),
     };
-    let pinned = if stage == Stage::Restore { Some(seen.pinned()?.clone()) } else { None };
+    let of_restore = stage == Stage::Restore;
+    let pinned = if of_restore { Some(seen.pinned()?.clone()) } else { None };
+    let check = seen.check.report().filter(|_| of_restore);
     let proof = if kind == TaskKind::Prove { Some(proving::question(seen, now)?) } else { None };
     Some(Task {
         v: WIRE_VERSION,
         kind,
-        cluster: servers(cluster, &spec.cluster, &namespace),
+        cluster: match (kind, &seen.restore.ticket.as_ref().and_then(|ticket| ticket.claim.as_ref())) {
+            (TaskKind::Prove, Some(claimed)) => claimed.servers.clone(),
+            _ => servers(cluster, &spec.cluster, &namespace),
+        },
         request: Request { namespace, name: seen.name().to_owned(), uid: seen.uid().to_owned() },
         ticket: Ticket { name: objects::name(seen, stage), uid: ticket.uid.clone() },
         not_after: Time(if kind == TaskKind::Prove { Timestamp::MAX } else { not_after(seen, stage) }),
@@ -43,6 +51,8 @@ pub fn task(seen: &Observed, stage: Stage, now: Timestamp) -> Option<Task> {
         login,
         force: spec.force,
         pinned,
+        origin: check.and_then(|report| report.origin.clone()),
+        checked: check.and_then(|report| report.checked.clone()),
         proof,
         backup: None,
     })
@@ -54,9 +64,11 @@ pub(super) fn budget(seen: &Observed, stage: Stage) -> SignedDuration {
         Stage::Check => CHECK,
         Stage::Prove(_) => PROOF,
         Stage::Restore => {
-            let seconds = seen.pinned().map_or(0, |pinned| pinned.size.div_ceil(SLOWEST));
-            BESIDE_MOVING
-                .saturating_add(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
+            let size = seen.pinned().map_or(0, |pinned| pinned.size);
+            let seconds = i64::try_from(size.div_ceil(SLOWEST)).unwrap_or(i64::MAX);
+            [SignedDuration::from_secs(seconds), read_timeout(size), PROVES]
+                .into_iter()
+                .fold(BESIDE_MOVING, SignedDuration::saturating_add)
         }
     }
 }
@@ -108,7 +120,7 @@ mod tests {
         let mut seen = seen();
         let until = |seen: &Observed, stage| task(seen, stage, start()).unwrap().not_after.0.to_string();
         assert_eq!(until(&seen, Stage::Check), "2026-03-21T05:00:00Z");
-        assert_eq!(until(&seen, Stage::Restore), "2026-03-20T04:10:01Z");
+        assert_eq!(until(&seen, Stage::Restore), "2026-03-20T04:35:01Z");
         seen.request.spec.starting_deadline_seconds = i64::MAX;
         assert_eq!(task(&seen, Stage::Check, start()).unwrap().not_after.0, Timestamp::MAX);
     }

@@ -1,7 +1,7 @@
 //! After the end: what was done is recorded, the lock goes back, Jobs get a time to live, the finalizer goes.
 
 use super::draft::{Draft, Truth};
-use super::{Observed, Outcome, Run, Rung, Stage, Step, Waiting};
+use super::{Observed, Outcome, Run, Rung, Stage, Step, Waiting, arbiter};
 use api::conditions::{ConditionType, Reason};
 use api::{Phase, names};
 
@@ -27,6 +27,9 @@ pub(super) fn clean_up(seen: &Observed, draft: &mut Draft) -> Rung {
         draft.set(ConditionType::LockHeld, Truth::False, Reason::Released, message);
         let message = "The operation lock is free of us.";
         draft.set(ConditionType::LockReleased, Truth::True, Reason::Released, message);
+    }
+    if arbiter::is_ours(seen) {
+        return Rung::Act(Step::ReleaseArbiter);
     }
     let ended = |run: &Run| run.job.as_ref().is_some_and(|job| job.finished && !job.retired && !job.deleting);
     if let Some((_, stage)) = ours(seen).find(|(run, _)| ended(run)) {

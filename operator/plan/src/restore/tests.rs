@@ -5,10 +5,10 @@ mod lock;
 mod world;
 
 pub(super) use world::{World, seen, start};
-use world::{marker, proof_report, report, request};
+use world::{claimed, proof_report, report, request};
 
 use super::*;
-use api::task::{Marker, Outcome as Ended, Pinned, Problem, Report, StageFinding, WIRE_VERSION};
+use api::task::{Outcome as Ended, Pinned, Problem, Report, StageFinding, WIRE_VERSION};
 use api::{OpenBaoCluster, OpenBaoRestore, OperationLock, Phase, names};
 use jiff::ToSpan;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -25,6 +25,7 @@ fn a_restore_runs_once_and_leaves_nothing_behind() {
         "Grant(Check)",
         "CreateJob(Check)",
         "NameJob",
+        "TakeArbiter",
         "TakeLock",
         "CreateTicket(Restore)",
         "Grant(Restore)",
@@ -32,6 +33,7 @@ fn a_restore_runs_once_and_leaves_nothing_behind() {
         "NameJob",
         "Record(Applied)",
         "ReleaseLock",
+        "ReleaseArbiter",
         "Retire(Check)",
         "Retire(Restore)",
         "Free",
@@ -46,7 +48,7 @@ fn a_restore_runs_once_and_leaves_nothing_behind() {
 /// The status is written before the step: a crash between them must be made good by the next look.
 #[test]
 fn a_lost_step_is_taken_again_at_every_point() {
-    for lost in 0..15 {
+    for lost in 0..17 {
         let mut world = World::new(Ended::Done, Ended::Done);
         for _ in 0..lost {
             world.look(start());
@@ -118,7 +120,7 @@ fn a_deleted_restore_job_is_fenced_and_never_made_again() {
         }
         world.seen.restore.job = None;
         let ticket = world.seen.restore.ticket.as_mut().unwrap();
-        ticket.marker = None;
+        ticket.claim = None;
         ticket.job = Some("j".to_owned());
         ticket.holder = holder;
         world.steps.clear();
@@ -141,6 +143,12 @@ fn a_missing_ticket_counts_as_claimed() {
     assert!(!world.steps[world.steps.len() - 1..].contains(&Step::CreateTicket(Stage::Restore)));
 }
 
+/// A run of the same intent.
+fn record(uid: &str) -> api::cluster::RestoreRecord {
+    let intent_digest = api::intent::digest(&request());
+    api::cluster::RestoreRecord { uid: uid.to_owned(), intent_digest, ..Default::default() }
+}
+
 #[test]
 fn what_was_requested_before_does_not_run_again() {
     let mut copied = World::new(Ended::Done, Ended::Done);
@@ -150,12 +158,7 @@ fn what_was_requested_before_does_not_run_again() {
     assert_eq!(copied.condition("Finished").1, "AlreadyRequested");
 
     let mut recreated = World::new(Ended::Done, Ended::Done);
-    let record = api::cluster::RestoreRecord {
-        uid: "u-0".to_owned(),
-        intent_digest: api::intent::digest(&request()),
-        ..Default::default()
-    };
-    recreated.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.push(record);
+    recreated.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.push(record("u-0"));
     let mut again = World::new(Ended::Done, Ended::Done);
     again.seen = recreated.seen.clone();
     recreated.settle();
@@ -164,6 +167,65 @@ fn what_was_requested_before_does_not_run_again() {
     again.seen.request.metadata.annotations = Some([(names::AGAIN.to_owned(), "u-0".to_owned())].into());
     again.settle();
     assert_eq!(again.phase(), Phase::Completed);
+}
+
+/// Bug: an export that got a new name is refused for ever, or one that kept its own, also of a release that wrote no name,
+/// runs where nothing is recorded.
+#[test]
+fn a_copy_runs_under_a_new_name_only() {
+    for (name, phase) in
+        [(Some("another"), Phase::Completed), (Some("dr"), Phase::Failed), (None, Phase::Failed)]
+    {
+        let mut world = World::new(Ended::Done, Ended::Done);
+        let exported = [(names::REQUEST_UID, Some("u-0")), (names::REQUEST_NAME, name)];
+        let exported =
+            exported.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+        world.seen.request.metadata.annotations = Some(exported.collect());
+        world.settle();
+        assert_eq!(world.phase(), phase, "{name:?}");
+        let refused = world.condition("Finished").1 == "AlreadyRequested";
+        assert_eq!(refused, phase == Phase::Failed, "{name:?}");
+        let is_guarded = world.steps.contains(&Step::Guard);
+        let uid = world.seen.annotation(names::REQUEST_UID);
+        assert_eq!((is_guarded, uid), if refused { (false, Some("u-0")) } else { (true, Some("u-1")) });
+    }
+}
+
+/// Bug: the message tells to annotate the copy, and the annotated copy is refused like the first; or any word will do.
+#[test]
+fn a_copy_runs_again_by_the_uid_of_the_latest_run_only() {
+    for (recorded, again, phase) in [
+        (None, "u-0", Phase::Completed),
+        (None, "u-other", Phase::Failed),
+        (Some("u-0"), "u-0", Phase::Completed),
+        (Some("u-later"), "u-0", Phase::Failed),
+        (Some("u-later"), "u-later", Phase::Completed),
+    ] {
+        let mut world = World::new(Ended::Done, Ended::Done);
+        let copied = [(names::REQUEST_UID, "u-0"), (names::REQUEST_NAME, "dr"), (names::AGAIN, again)];
+        let copied = copied.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        world.seen.request.metadata.annotations = Some(copied.into());
+        world.seen.cluster.as_mut().unwrap().status.as_mut().unwrap().restores.extend(recorded.map(record));
+        world.settle();
+        assert_eq!(world.phase(), phase, "{recorded:?} {again}");
+        let message = world.seen.request.status.unwrap().message.unwrap();
+        let latest = format!("{}: {}.", names::AGAIN, recorded.unwrap_or("u-0"));
+        assert_eq!(message.contains(&latest), phase == Phase::Failed, "{message}");
+    }
+}
+
+/// Bug: a tool that replaces the object takes one of the two away, and what is copied of it later is not known as a copy.
+#[test]
+fn both_annotations_are_put_back() {
+    for gone in [names::REQUEST_UID, names::REQUEST_NAME] {
+        let mut world = World::new(Ended::Done, Ended::Done);
+        world.look(start());
+        let guarded = world.seen.request.metadata.annotations.clone();
+        world.seen.request.metadata.annotations.as_mut().unwrap().remove(gone);
+        world.look(start());
+        assert_eq!(world.steps, [Step::Guard, Step::Guard], "{gone}");
+        assert_eq!(world.seen.request.metadata.annotations, guarded);
+    }
 }
 
 #[test]

@@ -40,11 +40,16 @@ const OF_CLUSTER: [ConditionType; 4] = [
 ];
 
 /// What Reconciling is told for: nothing else says that a Job is at work.
-const AT_WORK: [Reason; 2] = [Reason::Checking, Reason::Restoring];
+const AT_WORK: [Reason; 3] = [Reason::Checking, Reason::Restoring, Reason::Proving];
 
 /// What holds a request up for a while, and needs nobody.
-const PATIENT: [Reason; 4] =
-    [Reason::ClusterNotFound, Reason::ClusterUpgrading, Reason::LockHeldByOther, Reason::OverrideWaits];
+const PATIENT: [Reason; 5] = [
+    Reason::ClusterNotFound,
+    Reason::ClusterUpgrading,
+    Reason::OpenBaoBusy,
+    Reason::LockHeldByOther,
+    Reason::OverrideWaits,
+];
 
 /// What is as it was asked for, and hurts somebody all the same.
 const HURTS: [Reason; 2] = [Reason::LockOverridden, Reason::Settled];

@@ -2,7 +2,9 @@
 
 use super::draft::{Draft, Truth};
 use super::observed::OVERRODE;
-use super::{Observed, Rung, Stage, Step, Waiting, is_unstarted, missing, overriding, past_deadline};
+use super::{
+    Observed, Rung, Stage, Step, Waiting, arbiter, is_unstarted, missing, overriding, past_deadline,
+};
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{Outcome, Report};
@@ -47,7 +49,7 @@ pub(super) fn checked(seen: &Observed, draft: &mut Draft) -> Rung {
 
 fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
     draft.adopt(report);
-    let (Outcome::Done, Some(pinned)) = (report.outcome, &report.pinned) else {
+    let (Outcome::Done, Some(pinned), Some(_)) = (report.outcome, &report.pinned, &report.checked) else {
         let reason = report.problems.first().map_or(Reason::CheckFailed, |problem| problem.reason);
         return Rung::Fail(reason, format!("{} Nothing was touched.", report.told()));
     };
@@ -55,6 +57,17 @@ fn judged(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
     draft.status.snapshot_size = i64::try_from(pinned.size).ok();
     draft.status.snapshot_digest = Some(pinned.sha256.clone());
     Rung::Pass
+}
+
+/// What was checked is no longer what would be overwritten.
+pub(super) fn not_superseded(seen: &Observed, _: &mut Draft) -> Rung {
+    let Some(record) = seen.superseded() else { return Rung::Pass };
+    let message = format!(
+        "OpenBaoRestore {} replaced the data of the cluster, or may have ({}), after this request had been checked. What \
+         was checked is about other data. Nothing was touched. Create a new OpenBaoRestore, if it is still wanted.",
+        record.name, record.outcome
+    );
+    Rung::Fail(Reason::Superseded, message)
 }
 
 /// The lock comes after the check, so that nothing is blocked while bytes are read.
@@ -71,7 +84,7 @@ pub(super) fn locked(seen: &Observed, draft: &mut Draft) -> Rung {
             let message = "The check ended after startingDeadlineSeconds. Nothing was touched. Create a new OpenBaoRestore.";
             Rung::Fail(Reason::DeadlineExceeded, message.to_owned())
         }
-        None => Rung::Act(Step::TakeLock),
+        None => arbiter::then_lock(seen, draft),
         Some(_) if seen.lock_is_ours() => {
             hold(seen, draft);
             Rung::Pass

@@ -1,12 +1,13 @@
 //! What the plan has said anywhere: a model in which half of it is never reached would prove half of it.
 
-use super::planner::Planner;
+use super::protocol::Protocol;
+use plan::proof::{Applied, Doubt, NotApplied, Verdict};
 use plan::restore::{Step, Waiting};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 const PHASES: [&str; 5] = ["Completed", "Failed", "Pending", "Running", "Validating"];
 
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 16] = [
     "CreateJob",
     "CreateTicket",
     "DeleteJob",
@@ -18,12 +19,47 @@ const STEPS: [&str; 14] = [
     "Guard",
     "NameJob",
     "Record",
+    "ReleaseArbiter",
     "ReleaseLock",
     "Retire",
+    "TakeArbiter",
     "TakeLock",
 ];
 
-const WAITS: [&str; 7] = ["Check", "Lock", "Outcome", "Pods", "Proof", "Restore", "Rival"];
+const WAITS: [&str; 9] =
+    ["Check", "Lock", "OpenBao", "Outcome", "Pods", "Proof", "Proving", "Restore", "Rival"];
+
+/// The reasons for which a request ends; what the check finds out is not modelled.
+const ENDS: [&str; 14] = [
+    "Abandoned",
+    "Cancelled",
+    "DeadlineExceeded",
+    "GenerationChanged",
+    "JobDeleted",
+    "JobFailed",
+    "LockLost",
+    "LockOverridden",
+    "NamespaceTerminating",
+    "NotApplied",
+    "PodNotStarted",
+    "Proved",
+    "Settled",
+    "Superseded",
+];
+
+/// Every verdict that there is.
+const VERDICTS: [Verdict; 10] = [
+    Verdict::Applied(Applied::Marker),
+    Verdict::Applied(Applied::Watched),
+    Verdict::NotApplied(NotApplied::TailKept),
+    Verdict::NotApplied(NotApplied::Refused),
+    Verdict::NotApplied(NotApplied::MarkerStays),
+    Verdict::Unknown(Doubt::NoAnswer),
+    Verdict::Unknown(Doubt::OnItsWay),
+    Verdict::Unknown(Doubt::Replaced),
+    Verdict::Unknown(Doubt::NoMarker),
+    Verdict::Unknown(Doubt::OtherCluster),
+];
 
 /// What was said, by name.
 #[derive(Default)]
@@ -31,23 +67,34 @@ pub(crate) struct Coverage {
     phases: BTreeSet<String>,
     steps: BTreeSet<String>,
     waits: BTreeSet<&'static str>,
+    ends: BTreeSet<String>,
+    verdicts: HashSet<Verdict>,
 }
 
 impl Coverage {
-    /// Adds what was planned in states that were reached.
-    pub(crate) fn add(&mut self, planner: &Planner) {
-        for planned in planner.all() {
+    /// Adds what was planned, and judged, in states that were reached.
+    pub(crate) fn add(&mut self, protocol: &Protocol) {
+        self.verdicts.extend(protocol.verdicts.read().unwrap().iter());
+        self.ends.extend(protocol.planner.ends());
+        for planned in protocol.planner.all() {
             self.phases.insert(format!("{:?}", planned.status.phase));
             self.steps.extend(planned.step.as_ref().map(name));
             self.waits.extend(planned.waiting.and_then(wait));
         }
     }
 
-    pub(crate) fn assert_whole(&self) {
+    pub(crate) fn assert_planned(&self) {
         assert_eq!(self.phases, PHASES.map(str::to_owned).into());
         assert_eq!(self.steps, STEPS.map(str::to_owned).into());
         assert_eq!(self.waits, WAITS.into());
-        println!("reached: {} phases, {} steps, {} waits", PHASES.len(), STEPS.len(), WAITS.len());
+        assert_eq!(self.ends, ENDS.map(str::to_owned).into());
+        let counts = (PHASES.len(), STEPS.len(), WAITS.len(), ENDS.len());
+        println!("reached: {} phases, {} steps, {} waits, {} ends", counts.0, counts.1, counts.2, counts.3);
+    }
+
+    pub(crate) fn assert_judged(&self) {
+        assert_eq!(self.verdicts, VERDICTS.into());
+        println!("reached: {} verdicts", VERDICTS.len());
     }
 }
 
@@ -59,10 +106,12 @@ fn name(step: &Step) -> String {
 fn wait(waiting: Waiting) -> Option<&'static str> {
     match waiting {
         Waiting::Cluster | Waiting::Upgrade | Waiting::Leftover | Waiting::ForeignController => None,
+        Waiting::OpenBao => Some("OpenBao"),
         Waiting::Check => Some("Check"),
         Waiting::Lock => Some("Lock"),
         Waiting::Rival => Some("Rival"),
         Waiting::Restore => Some("Restore"),
+        Waiting::Proving => Some("Proving"),
         Waiting::Outcome => Some("Outcome"),
         Waiting::Proof => Some("Proof"),
         Waiting::Pods => Some("Pods"),

@@ -1,10 +1,11 @@
 //! The plan of the product, asked once for each sight: what it says depends on nothing else.
 
 use super::bug::Bug;
-use super::sight::{Rival, Sight};
-use super::state::{Claim, Clock, Task};
+use super::sight::{MOST_PROOFS, Rival, Sight};
+use super::state::{Answer, Claim, Clock, Task};
 use super::status::{Status, Statuses};
-use api::Phase;
+use api::conditions::ConditionType;
+use api::{Phase, names, task as wire};
 use plan::lock::{Orphan, orphan};
 use plan::restore::{Stage, Step, Waiting, plan, task};
 use std::collections::HashMap;
@@ -43,6 +44,11 @@ impl Planner {
         orphan(&owner.observed(&self.known.read().unwrap().0, clock.now()), clock.now())
     }
 
+    /// The reasons of all ends that were planned anywhere.
+    pub(crate) fn ends(&self) -> Vec<String> {
+        self.known.read().unwrap().0.reasons(ConditionType::Finished)
+    }
+
     /// Whatever was planned anywhere.
     pub(crate) fn all(&self) -> Vec<Planned> {
         self.known.read().unwrap().1.values().cloned().collect()
@@ -51,7 +57,7 @@ impl Planner {
 
 fn asked(sight: &Sight, statuses: &mut Statuses) -> Planned {
     let seen = sight.observed(statuses);
-    let plan = plan(&seen, sight.clock.now());
+    let mut plan = plan(&seen, sight.clock.now());
     let task = match &plan.step {
         Some(Step::CreateJob(stage)) => task::task(&seen, *stage, sight.clock.now()).map(|task| {
             let ticket = seen.run(*stage).ticket.as_ref().map(|ticket| ticket.uid.clone());
@@ -60,11 +66,20 @@ fn asked(sight: &Sight, statuses: &mut Statuses) -> Planned {
             Task {
                 ticket: ticket.map_or(0, |ticket| ticket.uid),
                 edits: sight.request.edits,
-                quiet: task.proof.is_some_and(|proof| proof.nothing_on_its_way),
+                quiet: task.proof.as_ref().is_some_and(|proof| proof.nothing_on_its_way),
+                answer: task.proof.and_then(|proof| proof.answer).map(|answer| match answer {
+                    wire::Answer::Acknowledged => Answer::Acknowledged,
+                    wire::Answer::Refused => Answer::Refused,
+                }),
             }
         }),
         _ => None,
     };
+    // All proofs after the first are alike.
+    let name = seen.request.metadata.name.unwrap_or_default();
+    if plan.status.job_name == Some(names::prove_job(&name, MOST_PROOFS + 1)) {
+        plan.status.job_name = Some(names::prove_job(&name, MOST_PROOFS));
+    }
     Planned { status: statuses.keep(plan.status), step: plan.step, waiting: plan.waiting, task }
 }
 
@@ -73,6 +88,7 @@ fn spoilt(bug: Option<Bug>, mut sight: Sight, statuses: &mut Statuses) -> Planne
     match bug {
         Some(Bug::OverrideBeforeFencing) => sight.rival = None,
         Some(Bug::ReleaseBeforePodsEnded) => sight.pods_left = false,
+        Some(Bug::ArbiterIgnored) => sight.pass_arbiter(),
         Some(Bug::NotAppliedTooEarly) => sight.quiet = true,
         Some(Bug::TicketMadeAgain) if sight.objects.restore.ticket.is_none() => {
             let mut status = statuses.get(sight.request.status);

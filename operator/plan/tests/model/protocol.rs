@@ -1,5 +1,6 @@
 //! The model: who may do what next.
 
+use super::bao::{self, Bao, Hazard, Traces};
 use super::bug::Bug;
 use super::executor::{self, Act};
 use super::invariants::{self, Record};
@@ -8,18 +9,24 @@ use super::operator::{self, Look};
 use super::planner::Planner;
 use super::scopes::Scope;
 use super::state::{
-    Backup, Claim, Clock, Cluster, Etcd, LOOKS, Objects, PODS, Pod, Post, REQUESTS, Report, Request, Run,
-    State, Ticket,
+    Backup, Claim, Clock, Cluster, Etcd, LOOKS, Looked, Objects, PODS, Pod, Post, REQUESTS, Report, Request,
+    Run, State, Ticket,
 };
 use super::status::Status;
-use super::world::{self, Event, Trouble};
+use super::trouble::{self, Trouble};
+use super::world::{self, Event};
+use plan::proof::Verdict;
 use stateright::{Model, Property};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::RwLock;
 
 pub(crate) struct Protocol {
     pub(crate) scope: Scope,
     pub(crate) bug: Option<Bug>,
     pub(crate) planner: Planner,
+    /// Every verdict that was come to.
+    pub(crate) verdicts: RwLock<HashSet<Verdict>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +34,26 @@ pub(crate) enum Action {
     /// One look, and which request it reads.
     Read(usize, usize),
     Plan(usize),
-    Sweep(usize),
+    /// One look, and which cluster it reads.
+    Sweep(usize, usize),
     Land(usize),
     Forget(usize),
     Pod(usize, usize, Act),
     Event(Event),
     Trouble(Trouble),
+    Hazard(Hazard),
 }
 
 impl Protocol {
     pub(crate) fn new(scope: Scope, bug: Option<Bug>) -> Self {
-        Self { scope, bug, planner: Planner::new(bug) }
+        Self { scope, bug, planner: Planner::new(bug), verdicts: RwLock::default() }
+    }
+
+    /// Keeps what was found somewhere.
+    pub(crate) fn hear(&self, verdict: Verdict) {
+        if !self.verdicts.read().unwrap().contains(&verdict) {
+            self.verdicts.write().unwrap().insert(verdict);
+        }
     }
 
     fn start(&self) -> State {
@@ -56,7 +72,9 @@ impl Protocol {
             objects.check = Run { ticket: Some(ticket), granted: true, job: None };
         }
         let etcd = Etcd {
-            cluster: Cluster::default(),
+            apart: self.scope.apart,
+            clusters: [Cluster::default(); REQUESTS],
+            arbiter: None,
             requests: std::array::from_fn(|index| request(index < self.scope.requests)),
             objects: std::array::from_fn(|index| {
                 if index < self.scope.requests { objects } else { Objects::default() }
@@ -69,11 +87,16 @@ impl Protocol {
             saved: None,
             looks: [Look::Idle; LOOKS],
             pods: [[Pod::NONE; PODS]; REQUESTS],
+            bao: Bao::new(self.scope.snapshot),
             posts: [Post::None; REQUESTS],
+            claims: [Traces::default(); REQUESTS],
             quiet: [false; REQUESTS],
+            due: [false; REQUESTS],
+            looked: [Looked::Nothing; REQUESTS],
             clock: Clock::Early,
             uids: [0; REQUESTS],
             troubles: self.scope.troubles,
+            hazards: self.scope.hazards,
             record: Record::default(),
         }
     }
@@ -84,7 +107,8 @@ impl Protocol {
         if let Some(look) = idle.filter(|_| busy < self.scope.looks) {
             let there = (0..REQUESTS).filter(|request| state.etcd.requests[*request].exists);
             actions.extend(there.map(|request| Action::Read(look, request)));
-            actions.push(Action::Sweep(look));
+            let clusters = if self.scope.apart { REQUESTS } else { 1 };
+            actions.extend((0..clusters).map(|cluster| Action::Sweep(look, cluster)));
         }
         for (index, look) in state.looks.iter().enumerate() {
             match look {
@@ -104,19 +128,24 @@ impl Protocol {
                 }
             }
             Action::Plan(look) => operator::plan(self, state, look),
-            Action::Sweep(look) => operator::sweep(self, state, look),
+            Action::Sweep(look, cluster) => operator::sweep(self, state, look, cluster),
             Action::Land(look) => operator::land(state, look),
             Action::Forget(look) => state.looks[look] = Look::Idle,
-            Action::Pod(request, pod, act) => executor::apply(state, request, pod, act),
-            Action::Event(event) => world::happen(state, event),
+            Action::Pod(request, pod, act) => executor::apply(self, state, request, pod, act),
+            Action::Event(event) => world::happen(self.bug, state, event),
             Action::Trouble(trouble) => {
-                world::trouble(state, trouble);
+                trouble::happen(state, trouble);
                 if trouble == Trouble::RolledBack {
                     state.looks = [Look::Idle; LOOKS];
                 }
             }
+            Action::Hazard(hazard) => {
+                state.hazards -= 1;
+                bao::strike(state, hazard);
+            }
         }
-        if let Action::Read(look, _) | Action::Plan(look) | Action::Sweep(look) | Action::Land(look) = action
+        if let Action::Read(look, _) | Action::Plan(look) | Action::Sweep(look, _) | Action::Land(look) =
+            action
         {
             return Some(look);
         }
@@ -136,14 +165,18 @@ impl Model for Protocol {
             return vec![start];
         }
         let states = course(self, &start).into_iter();
-        states.map(|state| State { troubles: self.scope.troubles, ..state }).collect()
+        let (troubles, hazards) = (self.scope.troubles, self.scope.hazards);
+        states.map(|state| State { troubles, hazards, ..state }).collect()
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         self.looks(state, actions);
         executor::enabled(self, state, actions);
-        world::events(state, actions);
-        world::troubles(self, state, actions);
+        world::events(self, state, actions);
+        trouble::troubles(self, state, actions);
+        if state.hazards > 0 {
+            bao::hazards(state, &mut |hazard| actions.push(Action::Hazard(hazard)));
+        }
     }
 
     fn next_state(&self, before: &State, action: Action) -> Option<State> {
@@ -156,6 +189,7 @@ impl Model for Protocol {
             return None;
         }
         operator::settle(before, &mut after, own, self.bug);
+        after.end_looks();
         invariants::audit(before, action, &mut after);
         // An older etcd could bring back who reads it.
         if after.saved.is_none() {

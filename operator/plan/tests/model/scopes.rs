@@ -1,7 +1,8 @@
 //! How much of the world takes part in a run, and how much may go wrong in it.
 
+use super::bao::Snapshot;
 use super::state::REQUESTS;
-use super::world::Trouble;
+use super::trouble::Trouble;
 
 #[derive(Clone, Copy, Debug)]
 #[expect(
@@ -14,6 +15,8 @@ pub(crate) struct Scope {
     /// Which requests may override the lock.
     pub(crate) overrides: [bool; REQUESTS],
     pub(crate) backup: bool,
+    /// Whether each request names a cluster of its own, though there is one OpenBao.
+    pub(crate) apart: bool,
     /// Looks on their way at once.
     pub(crate) looks: usize,
     /// Whether others may write between the read of a request and that of the rest.
@@ -25,6 +28,9 @@ pub(crate) struct Scope {
     /// How many troubles may come in one run, and which.
     pub(crate) troubles: u8,
     pub(crate) kinds: fn(Trouble) -> bool,
+    /// What is restored, and how often the world may meddle with the OpenBao.
+    pub(crate) snapshot: Snapshot,
+    pub(crate) hazards: u8,
 }
 
 /// From its check on, one request by itself: its whole life in the order of the plan.
@@ -33,12 +39,15 @@ pub(crate) const LIFE: Scope = Scope {
     requests: 1,
     overrides: [false; REQUESTS],
     backup: false,
+    apart: false,
     looks: 1,
     split: false,
     unchecked: true,
     everywhere: false,
     troubles: 0,
     kinds: any,
+    snapshot: Snapshot::Own,
+    hazards: 0,
 };
 
 /// Two looks of one request race each other.
@@ -62,18 +71,55 @@ pub(crate) const OVERRIDE: Scope = Scope {
     ..LIFE
 };
 
+/// Two requests, each from its check on.
+pub(crate) const SECOND: Scope =
+    Scope { name: "two requests from their checks on", requests: 2, everywhere: true, ..LIFE };
+
+/// The world meddles with the OpenBao, twice, and the pod may die of it.
+pub(crate) const WORLD: Scope = Scope {
+    name: "one request in a world that meddles",
+    unchecked: false,
+    troubles: 1,
+    kinds: pod_goes,
+    hazards: 2,
+    ..LIFE
+};
+
+/// The same with the snapshot of another OpenBao.
+pub(crate) const CLONE: Scope =
+    Scope { name: "a clone in a world that meddles", snapshot: Snapshot::Foreign, ..WORLD };
+
+/// The same with a snapshot that has no marker.
+pub(crate) const BARE: Scope =
+    Scope { name: "a snapshot without a marker in a world that meddles", snapshot: Snapshot::Bare, ..WORLD };
+
+/// Two requests of two clusters that are one OpenBao.
+pub(crate) const APART: Scope = Scope {
+    name: "two clusters that are one OpenBao",
+    requests: 2,
+    apart: true,
+    looks: 2,
+    unchecked: false,
+    everywhere: true,
+    troubles: 1,
+    ..LIFE
+};
+
 /// All at once.
 pub(crate) const EVERYTHING: Scope = Scope {
     name: "two requests, one overriding, and a backup in trouble",
     requests: 2,
     overrides: [false, true],
     backup: true,
+    apart: false,
     looks: 2,
     split: true,
     unchecked: false,
     everywhere: true,
     troubles: 3,
     kinds: all,
+    snapshot: Snapshot::Own,
+    hazards: 1,
 };
 
 impl Scope {
@@ -94,6 +140,18 @@ fn rollback(trouble: Trouble) -> bool {
 fn all(_: Trouble) -> bool {
     true
 }
+
+fn pod_goes(trouble: Trouble) -> bool {
+    matches!(trouble, Trouble::PodDies(..) | Trouble::PodLost(..) | Trouble::ProofDies(_))
+}
+
+/// Ticket and Job may go.
+pub(crate) const REMADE: Scope = Scope {
+    name: "a ticket and a Job that go",
+    troubles: 2,
+    kinds: |trouble| matches!(trouble, Trouble::TicketDeleted(_) | Trouble::JobDeleted(_)),
+    ..TROUBLE
+};
 
 /// Two requests and a backup want the lock, and nothing goes wrong.
 pub(crate) const CONTEST: Scope =

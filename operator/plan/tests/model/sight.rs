@@ -1,22 +1,22 @@
 //! What one look reads, and how the plan sees it: the objects of the API, as the operator would read them.
 
+use super::bao::Snapshot;
+use super::seen::{self, Age, name, start, uid};
 use super::state::{
-    Backup, Claim, Clock, Holder, Job, Objects, Process, Report, Request, Run, State, Ticket,
+    Backup, Claim, Clock, Holder, Objects, PODS, Process, REQUESTS, Report, Request, Run, State, Ticket,
 };
 use super::status::Statuses;
 use api::cluster::RestoreRecord;
-use api::conditions::{ConditionType, Reason};
-use api::lock::Operation;
-use api::task::{self, Marker, Pinned, Problem, StageFinding, WIRE_VERSION};
-use api::{OpenBaoCluster, OpenBaoRestore, OperationLock, names};
+use api::{OpenBaoCluster, OpenBaoRestore, names};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use plan::restore::{JobSeen, Observed, Outcome, PodsSeen, TicketSeen, fence_holder, proof_number};
+use plan::restore::arbiter::ArbiterSeen;
+use plan::restore::{JobSeen, Observed, Outcome, PodsSeen, proof_number};
 use plan::restore::{Rival as SeenRival, Run as SeenRun};
 use serde_json::json;
 
-/// More proofs of one request than this are not asked for.
-const PROOFS: u32 = 1;
+/// Proofs of one request that can be told from each other.
+pub(crate) const MOST_PROOFS: u32 = 1;
 
 /// All that one look at a request reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,41 +29,45 @@ pub(crate) struct Sight {
     pub(crate) request: Request,
     /// Whether the request may override the lock.
     pub(crate) overrides: bool,
+    pub(crate) snapshot: Snapshot,
     pub(crate) lock: Option<Holder>,
+    pub(crate) arbiter: Option<Arbiter>,
+    /// Whether it has an `OpenBaoCluster` of its own.
+    pub(crate) apart: bool,
     pub(crate) recorded: Option<Outcome>,
+    /// What was done by another request after the check of this one.
+    pub(crate) since: Option<Outcome>,
     pub(crate) objects: Objects,
     pub(crate) pods_left: bool,
-    /// What the pod that claimed the ticket left behind, when it is known to have ended.
-    pub(crate) claimant_ended: Option<Ending>,
+    /// Whether the pod that claimed the ticket is known to have ended.
+    pub(crate) claimant_ended: bool,
+    /// What it left in its termination log; where none is known that claimed it, what one left that says it acted.
+    pub(crate) heard: Option<Report>,
     pub(crate) quiet: bool,
+    pub(crate) due: bool,
     pub(crate) clock: Clock,
     pub(crate) rival: Option<Rival>,
     pub(crate) terminating: bool,
 }
 
-/// The end of a pod, and what it left in its termination log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Ending {
-    words: Option<Report>,
+/// Who holds the Lease of the OpenBao, and what is known of them where they name another cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Arbiter {
+    pub(crate) holder: usize,
+    owner: Option<Rival>,
 }
 
 /// Who else of ours holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rival {
-    Restore { index: usize, request: Request, ticket: Option<Ticket>, pods_left: bool, quiet: bool },
+    Restore { index: usize, request: Request, ticket: Option<Ticket>, pods_left: bool, age: Age },
     Backup(Backup),
 }
 
-/// Who of ours holds the lock.
-pub(crate) fn owner(state: &State) -> Option<Rival> {
-    match state.etcd.cluster.lock? {
-        Holder::Restore(index) => Some(Rival::Restore {
-            index,
-            request: state.etcd.requests[index],
-            ticket: state.etcd.objects[index].restore.ticket,
-            pods_left: state.pods_left(index),
-            quiet: state.quiet[index],
-        }),
+/// Who of ours holds the lock of a cluster.
+pub(crate) fn owner(state: &State, cluster: usize) -> Option<Rival> {
+    match state.etcd.clusters[cluster].lock? {
+        Holder::Restore(index) => Some(Rival::restore(state, index)),
         Holder::Backup => Some(Rival::Backup(state.etcd.backup)),
         Holder::Foreign => None,
     }
@@ -73,27 +77,48 @@ pub(crate) fn owner(state: &State) -> Option<Rival> {
 pub(crate) fn look(state: &State, index: usize, request: Request, overrides: bool) -> Sight {
     let etcd = &state.etcd;
     let mut objects = etcd.objects[index];
-    let claimant_ended = match objects.restore.ticket.map(|ticket| ticket.claim) {
-        Some(Claim::Pod(pod)) if objects.pods[pod] => match state.pods[index][pod].process {
-            Process::Ended(words) => Some(Ending { words }),
-            _ => None,
-        },
+    let claim = objects.restore.ticket.map(|ticket| ticket.claim);
+    let claimant = match claim {
+        Some(Claim::Pod(pod)) if objects.pods[pod] => Some(pod),
         _ => None,
     };
+    let known = (0..PODS).filter(|pod| objects.pods[*pod]);
+    let mut ended = known.filter_map(|pod| match state.pods[index][pod].process {
+        Process::Ended(words) => Some((pod, words)),
+        _ => None,
+    });
+    let (claimant_ended, heard) = match claimant {
+        Some(pod) => {
+            let end = ended.find(|(of, _)| *of == pod);
+            (end.is_some(), end.and_then(|(_, words)| words))
+        }
+        None => (false, ended.find_map(|(_, words)| words.filter(|words| *words != Report::Failed))),
+    };
     objects.pods = Objects::default().pods;
-    let is_own = etcd.cluster.lock == Some(Holder::Restore(index));
+    let cluster = etcd.cluster(index);
+    let is_own = cluster.lock == Some(Holder::Restore(index));
+    let others = (0..REQUESTS).filter(|other| *other != index).find_map(|other| cluster.restores[other]);
     Sight {
         index,
         request,
         overrides,
-        lock: etcd.cluster.lock,
-        recorded: etcd.cluster.restores[index],
+        snapshot: state.bao.snapshot,
+        lock: cluster.lock,
+        arbiter: etcd.arbiter.map(|holder| Arbiter {
+            holder,
+            owner: (etcd.apart && holder != index).then(|| Rival::restore(state, holder)),
+        }),
+        apart: etcd.apart,
+        recorded: cluster.restores[index].map(|recorded| recorded.outcome),
+        since: others.filter(|other| other.is_late).map(|other| other.outcome),
         objects,
         pods_left: state.pods_left(index),
         claimant_ended,
+        heard,
         quiet: state.quiet[index],
+        due: state.due[index],
         clock: state.clock,
-        rival: if is_own { None } else { owner(state) },
+        rival: if is_own { None } else { owner(state, etcd.home(index)) },
         terminating: etcd.terminating,
     }
 }
@@ -110,15 +135,21 @@ impl Clock {
 }
 
 impl Sight {
+    /// Sees the OpenBao as its own.
+    pub(crate) fn pass_arbiter(&mut self) {
+        self.arbiter = Some(Arbiter { holder: self.index, owner: None });
+    }
+
     /// The same, as the plan takes it.
     pub(crate) fn observed(&self, statuses: &Statuses) -> Observed {
         let now = self.clock.now();
         let request = self.request(statuses);
         let objects = &self.objects;
-        let own = |run: &Run| seen_run(run, self.index, now);
         let is_named = proof_number(&request) == Some(objects.proofs);
         // Where the end of the pod tells that nothing is on its way, the time has not to.
-        let told = self.quiet && self.claimant_ended.is_none();
+        let told = self.quiet && !self.claimant_ended;
+        let age = Age { snapshot: self.snapshot, quiet: self.quiet, told };
+        let own = |run: &Run| seen::run(run, self.index, now, age);
         Observed {
             judgement: None,
             storage_allow_cidrs: String::new(),
@@ -128,16 +159,20 @@ impl Sight {
                 ticket: objects
                     .check
                     .ticket
-                    .map(|ticket| checked(seen_ticket(&ticket, self.index, now, false))),
+                    .map(|ticket| seen::checked(seen::ticket(&ticket, self.index, now, age))),
                 ..own(&objects.check)
             },
             restore: SeenRun {
-                ticket: objects.restore.ticket.map(|ticket| seen_ticket(&ticket, self.index, now, told)),
+                ticket: objects.restore.ticket.map(|ticket| seen::ticket(&ticket, self.index, now, age)),
                 pods: self.pods(),
                 ..own(&objects.restore)
             },
             proof: if is_named { self.proof(now) } else { SeenRun::default() },
             rival: self.rival.as_ref().map(|rival| rival.observed(statuses, now)),
+            arbiter: self.arbiter.as_ref().map(|arbiter| ArbiterSeen {
+                holder: Some(seen::arbiter_holder(arbiter.holder, self.apart)),
+                owner: arbiter.owner.as_ref().map(|owner| owner.observed(statuses, now)),
+            }),
             request,
         }
     }
@@ -147,7 +182,7 @@ impl Sight {
         let mut request: OpenBaoRestore = serde_json::from_value(json!({
             "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoRestore",
             "metadata": {"name": name(self.index), "namespace": "n", "uid": uid(self.index)},
-            "spec": {"cluster": "c", "jwtAuthRole": "r", "force": self.overrides,
+            "spec": {"cluster": seen::cluster(self.index, self.apart), "jwtAuthRole": "r", "force": self.overrides,
                      "overrideOperationLock": self.overrides,
                      "source": {"key": "k.snap", "target": {"bucket": "b"}}}
         }))
@@ -161,6 +196,7 @@ impl Sight {
         if guarded {
             metadata.finalizers = Some(vec![names::FINALIZER.to_owned()]);
             annotations.insert(names::REQUEST_UID.to_owned(), own.clone());
+            annotations.insert(names::REQUEST_NAME.to_owned(), name(self.index));
         }
         if abandoned {
             annotations.insert(names::ABANDON.to_owned(), own.clone());
@@ -176,11 +212,11 @@ impl Sight {
     fn cluster(&self, request: &OpenBaoRestore) -> OpenBaoCluster {
         let mut cluster: OpenBaoCluster = serde_json::from_value(json!({
             "apiVersion": "openbao.org/v1alpha1", "kind": "OpenBaoCluster",
-            "metadata": {"name": "c", "namespace": "n"}, "spec": {}, "status": {}
+            "metadata": {"name": request.spec.cluster, "namespace": "n"}, "spec": {}, "status": {}
         }))
         .unwrap();
         let status = cluster.status.get_or_insert_default();
-        status.operation_lock = self.lock.map(lock);
+        status.operation_lock = self.lock.map(seen::lock);
         status.restores.extend(self.recorded.map(|outcome| RestoreRecord {
             name: name(self.index),
             uid: uid(self.index),
@@ -188,35 +224,54 @@ impl Sight {
             outcome: outcome.as_str().to_owned(),
             ..RestoreRecord::default()
         }));
+        let other = 1 - self.index;
+        status.restores.extend(self.since.map(|outcome| RestoreRecord {
+            name: name(other),
+            uid: uid(other),
+            outcome: outcome.as_str().to_owned(),
+            time: Some(Time(start())),
+            ..RestoreRecord::default()
+        }));
         cluster
     }
 
     fn pods(&self) -> PodsSeen {
-        let ago = SignedDuration::from_secs(if self.quiet { 60 } else { 0 });
+        let ago = SignedDuration::from_secs(if self.quiet { 120 } else { 0 });
         PodsSeen {
             left: self.pods_left,
             stuck: None,
-            claimant_terminated: self.claimant_ended.map(|_| self.clock.now() - ago),
-            claimant_report: self.claimant_ended.and_then(|ending| ending.words).map(report),
+            claimant_terminated: self.claimant_ended.then(|| self.clock.now() - ago),
+            claimant_report: self.heard.map(seen::report),
+            ended: None,
         }
     }
 
     fn proof(&self, now: Timestamp) -> SeenRun {
-        // The pause after the last proof that is modelled never ends.
-        let age = SignedDuration::from_hours(i64::from(self.objects.proofs < PROOFS));
-        let mut proof = seen_run(&self.objects.proof, self.index, now);
+        let age = SignedDuration::from_hours(i64::from(self.due));
+        let told = Age { snapshot: self.snapshot, quiet: false, told: false };
+        let mut proof = seen::run(&self.objects.proof, self.index, now, told);
         proof.ticket.iter_mut().for_each(|ticket| ticket.created = Some(now - age));
         proof
     }
 }
 
 impl Rival {
+    fn restore(state: &State, index: usize) -> Self {
+        Self::Restore {
+            index,
+            request: state.etcd.requests[index],
+            ticket: state.etcd.objects[index].restore.ticket,
+            pods_left: state.pods_left(index),
+            age: Age { snapshot: state.bao.snapshot, quiet: state.quiet[index], told: state.quiet[index] },
+        }
+    }
+
     pub(crate) fn observed(&self, statuses: &Statuses, now: Timestamp) -> SeenRival {
         match self {
-            Self::Restore { index, request, ticket, pods_left, quiet } => SeenRival::Restore {
+            Self::Restore { index, request, ticket, pods_left, age } => SeenRival::Restore {
                 over: !request.exists || (request.status.phase.is_terminal() && !request.guarded),
                 recorded: request.exists.then(|| statuses.get(request.status).ticket_uid).flatten(),
-                ticket: ticket.map(|ticket| seen_ticket(&ticket, *index, now, *quiet)),
+                ticket: ticket.map(|ticket| seen::ticket(&ticket, *index, now, *age)),
                 pods_left: *pods_left,
             },
             Self::Backup(backup) => {
@@ -230,113 +285,4 @@ impl Rival {
             }
         }
     }
-}
-
-fn seen_run(run: &Run, index: usize, now: Timestamp) -> SeenRun {
-    SeenRun {
-        job: run.job.map(|job| seen_job(job, index, now)),
-        ticket: run.ticket.map(|ticket| seen_ticket(&ticket, index, now, false)),
-        granted: run.granted,
-        // Pods of checks and proofs come and go with their Jobs.
-        pods: PodsSeen { left: run.job.is_some_and(|job| !job.finished), ..PodsSeen::default() },
-    }
-}
-
-fn seen_job(job: Job, index: usize, now: Timestamp) -> JobSeen {
-    let age = SignedDuration::from_mins(if job.overdue { 5 } else { 0 });
-    JobSeen {
-        uid: job_uid(job.uid),
-        request: Some(uid(index)),
-        started: None,
-        created: Some(now - age),
-        finished: job.finished,
-        failing: false,
-        failure: None,
-        deleting: job.deleting,
-        retired: job.retired,
-    }
-}
-
-/// `told`: by the time alone nothing of its POST is on its way any more.
-fn seen_ticket(ticket: &Ticket, index: usize, now: Timestamp, told: bool) -> TicketSeen {
-    let holder = match ticket.claim {
-        Claim::Free => None,
-        Claim::Operator(reason) => Some(fence_holder(reason)),
-        Claim::Pod(pod) => Some(format!("pod-{pod}")),
-    };
-    let after = SignedDuration::from_mins(i64::from(!told));
-    let marker = Marker {
-        token: "token".to_owned(),
-        expires: Time(Timestamp::MAX),
-        leader: "https://c-0".to_owned(),
-        active_time: start().to_string(),
-        claimed_at: Time(start()),
-        not_applied_after: Time(now + after),
-    };
-    TicketSeen {
-        uid: ticket_uid(ticket.uid),
-        request: Some(uid(index)),
-        created: Some(now),
-        job: ticket.job.map(job_uid),
-        marker: matches!(ticket.claim, Claim::Pod(_)).then_some(marker),
-        holder,
-        beats: ticket.beats,
-        progress: None,
-        report: ticket.report.map(report),
-    }
-}
-
-/// A check says nothing of what was applied.
-fn checked(mut ticket: TicketSeen) -> TicketSeen {
-    ticket.report.iter_mut().for_each(|report| report.stages.clear());
-    ticket.marker = None;
-    ticket
-}
-
-fn report(report: Report) -> task::Report {
-    let (outcome, holds, reason) = match report {
-        Report::Done => (task::Outcome::Done, Some(true), Reason::Proved),
-        Report::Failed => (task::Outcome::Failed, Some(false), Reason::NotApplied),
-        Report::Unknown => (task::Outcome::Unknown, None, Reason::OutcomeUnknown),
-    };
-    let problem = Problem { reason, field: None, message: "So it ended.".to_owned() };
-    let message = "So it was found.".to_owned();
-    task::Report {
-        v: WIRE_VERSION,
-        outcome,
-        problems: if report == Report::Done { vec![] } else { vec![problem] },
-        stages: vec![StageFinding { stage: ConditionType::Applied, holds, reason, message }],
-        next_steps: vec![],
-        pinned: Some(Pinned { size: 5, sha256: "ab".to_owned(), etag: None, version: None }),
-        backup: None,
-    }
-}
-
-fn lock(holder: Holder) -> OperationLock {
-    let (operation, holder) = match holder {
-        Holder::Restore(index) => ("Restore", Operation::Restore.holder(&name(index), &uid(index))),
-        Holder::Backup => ("Backup", Operation::Backup.holder("job", "u-backup")),
-        Holder::Foreign => ("Upgrade", "openbaocluster/c".to_owned()),
-    };
-    OperationLock { operation: operation.to_owned(), holder, ..OperationLock::default() }
-}
-
-fn start() -> Timestamp {
-    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365 * 56)
-}
-
-fn name(request: usize) -> String {
-    format!("r{request}")
-}
-
-fn uid(request: usize) -> String {
-    format!("u-{request}")
-}
-
-fn ticket_uid(uid: u8) -> String {
-    format!("t-{uid}")
-}
-
-fn job_uid(uid: u8) -> String {
-    format!("j-{uid}")
 }

@@ -1,6 +1,7 @@
 //! What there is: the objects in etcd, the processes beside it, the data of the cluster. Small, and equal when nothing
 //! tells two states apart: there are no versions and no times, only what follows from them.
 
+use super::bao::{Bao, Data, Traces};
 use super::operator::Look;
 use super::status::Status;
 use api::conditions::Reason;
@@ -19,21 +20,34 @@ pub(crate) struct State {
     pub(crate) looks: [Look; LOOKS],
     /// Processes of restore Jobs. They outlive whatever happens to etcd.
     pub(crate) pods: [[Pod; PODS]; REQUESTS],
-    /// What became of what was `POST`ed for each request: the truth.
+    pub(crate) bao: Bao,
+    /// What became of the tail that was sent for each request: the truth.
     pub(crate) posts: [Post; REQUESTS],
-    /// Whether nothing of a POST can be on its way any more: so long is the claim, or the end of its pod, ago.
+    /// What is left of the attempt whose claim won, where one did.
+    pub(crate) claims: [Traces; REQUESTS],
+    /// Whether nothing of a POST should be on its way any more: so long is the claim, or the end of its pod, ago.
     pub(crate) quiet: [bool; REQUESTS],
+    /// Whether the pause after the latest proof is over.
+    pub(crate) due: [bool; REQUESTS],
+    /// What the pod of the latest proof has seen so far.
+    pub(crate) looked: [Looked; REQUESTS],
     pub(crate) clock: Clock,
     /// UIDs given out so far.
     pub(crate) uids: [u8; REQUESTS],
     /// What may still go wrong.
     pub(crate) troubles: u8,
+    /// What the world may still do to the OpenBao.
+    pub(crate) hazards: u8,
     pub(crate) record: super::invariants::Record,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Etcd {
-    pub(crate) cluster: Cluster,
+    /// Whether each request names an `OpenBaoCluster` of its own, though there is one OpenBao.
+    pub(crate) apart: bool,
+    pub(crate) clusters: [Cluster; REQUESTS],
+    /// Who holds the Lease of the OpenBao.
+    pub(crate) arbiter: Option<usize>,
     pub(crate) requests: [Request; REQUESTS],
     pub(crate) objects: [Objects; REQUESTS],
     pub(crate) backup: Backup,
@@ -41,11 +55,18 @@ pub(crate) struct Etcd {
     pub(crate) terminating: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Cluster {
     pub(crate) lock: Option<Holder>,
     /// `status.restores`, by request.
-    pub(crate) restores: [Option<Outcome>; REQUESTS],
+    pub(crate) restores: [Option<Recorded>; REQUESTS],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Recorded {
+    pub(crate) outcome: Outcome,
+    /// Whether the check of the other request was over by then.
+    pub(crate) is_late: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +121,8 @@ pub(crate) struct Ticket {
     pub(crate) claim: Claim,
     /// Whether a pod ever wrote to it.
     pub(crate) beats: bool,
+    /// The answer to its POST that the pod has read, if it says something.
+    pub(crate) answer: Option<Answer>,
     pub(crate) report: Option<Report>,
 }
 
@@ -143,6 +166,8 @@ pub(crate) struct Task {
     pub(crate) edits: u8,
     /// For a proof: that nothing of a POST is on its way.
     pub(crate) quiet: bool,
+    /// For a proof: the answer to the POST, where its pod has told it.
+    pub(crate) answer: Option<Answer>,
 }
 
 /// One pod of a restore, as a process.
@@ -159,14 +184,25 @@ pub(crate) enum Process {
     None,
     /// It came when its ticket was closed already, and can do nothing.
     Late,
-    /// It prepares and beats.
+    /// It prepares and beats, or begins anew.
     Preparing,
-    /// The ticket is its own; not a byte was sent.
+    /// All but the tail is at the leader.
+    Held,
+    /// The same, and the snapshot's marker is in no data: it was asked for.
+    Asked(Traces),
+    /// The ticket is its own; not a byte of the tail was sent.
     Claimed,
+    /// The same, and none ever will be.
+    Kept,
     /// The last byte was sent.
     Sent,
-    /// So the server answered.
-    Answered(Answer),
+    Answered {
+        answer: Answer,
+        /// Whether the leader accepted it, and this pod has watched it ever since.
+        watched: bool,
+    },
+    /// It has taken the snapshot's marker out of the data, as only a mistaken one does before it reports.
+    Consumed,
     /// It is over; what it left in its termination log.
     Ended(Option<Report>),
 }
@@ -179,12 +215,28 @@ pub(crate) enum Answer {
     Unclear,
 }
 
+/// What became of a tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Post {
     None,
     OnItsWay,
+    /// In the socket of a leader that is frozen.
+    Frozen,
+    /// The leader goes on, and answers before it comes to the tail.
+    Thawed,
     Applied,
-    NotApplied,
+    Dropped,
+}
+
+/// The looks of a proof that found the request's marker, and not the snapshot's, with nothing on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Looked {
+    #[default]
+    Nothing,
+    /// One has, and so have those after it.
+    Unbroken,
+    /// One has, and since then a leader that was frozen gave no answers for a while.
+    Broken,
 }
 
 /// A backup with its Job and pod.
@@ -213,8 +265,11 @@ pub(crate) enum Clock {
 }
 
 impl Pod {
-    pub(crate) const NONE: Self =
-        Self { process: Process::None, job: 0, task: Task { ticket: 0, edits: 0, quiet: false } };
+    pub(crate) const NONE: Self = Self {
+        process: Process::None,
+        job: 0,
+        task: Task { ticket: 0, edits: 0, quiet: false, answer: None },
+    };
 
     /// Whether the process is there.
     pub(crate) fn is_alive(self) -> bool {
@@ -224,12 +279,19 @@ impl Pod {
 
 impl Ticket {
     pub(crate) const fn new(uid: u8) -> Self {
-        Self { uid, job: None, claim: Claim::Free, beats: false, report: None }
+        Self { uid, job: None, claim: Claim::Free, beats: false, answer: None, report: None }
     }
 
     /// Whether a pod may still claim it.
     pub(crate) fn is_open(&self) -> bool {
         self.claim == Claim::Free && self.report.is_none()
+    }
+}
+
+impl Post {
+    /// Whether it can still come to be applied.
+    pub(crate) const fn is_on_its_way(self) -> bool {
+        matches!(self, Self::OnItsWay | Self::Frozen | Self::Thawed)
     }
 }
 
@@ -239,13 +301,37 @@ impl Backup {
     }
 }
 
+impl Etcd {
+    /// Which cluster a request names.
+    pub(crate) const fn home(&self, request: usize) -> usize {
+        if self.apart { request } else { 0 }
+    }
+
+    pub(crate) const fn cluster(&self, request: usize) -> &Cluster {
+        &self.clusters[self.home(request)]
+    }
+
+    pub(crate) const fn cluster_mut(&mut self, request: usize) -> &mut Cluster {
+        &mut self.clusters[self.home(request)]
+    }
+}
+
 impl State {
     /// Whether a request has ended, and everything that could act for it.
     pub(crate) fn is_over(&self, request: usize) -> bool {
         let object = &self.etcd.requests[request];
         (!object.exists || object.status.phase.is_terminal())
-            && self.posts[request] != Post::OnItsWay
+            && !self.posts[request].is_on_its_way()
             && !self.pods[request].into_iter().any(Pod::is_alive)
+    }
+
+    /// What the pod of a proof has seen ends with it.
+    pub(crate) fn end_looks(&mut self) {
+        for (objects, looked) in self.etcd.objects.iter().zip(&mut self.looked) {
+            if objects.proof.job.is_none_or(|job| job.finished) {
+                *looked = Looked::Nothing;
+            }
+        }
     }
 
     /// Forgets what nobody reads any more, so that the same ends are one end.
@@ -262,7 +348,16 @@ impl State {
             self.quiet[request] |= self.record.claimed[request];
             if let Some(ticket) = &mut self.etcd.objects[request].restore.ticket {
                 ticket.report = ticket.report.and(Some(Report::Done));
+                ticket.answer = None;
             }
+            let became = self.claims[request].became;
+            self.claims[request] = Traces { became, ..Traces::default() };
+            self.bao.checked[request] = false;
+            self.posts[request] = Post::None;
+            if self.bao.data == Data::Of(request) {
+                (self.bao.data, self.bao.alive) = (Data::Own, false);
+            }
+            (self.due[request], self.looked[request]) = (false, Looked::Nothing);
         }
     }
 
@@ -276,14 +371,20 @@ impl State {
 /// One line for whoever reads a counterexample.
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "lock {:?}, backup {:?}, {:?}", self.etcd.cluster.lock, self.etcd.backup, self.clock)?;
+        let locks = self.etcd.clusters.map(|cluster| cluster.lock);
+        write!(f, "locks {locks:?}, backup {:?}, {:?}", self.etcd.backup, self.clock)?;
+        write!(f, ", data {:?}, {:?}", self.bao.data, self.bao)?;
         for request in (0..REQUESTS).filter(|request| self.etcd.requests[*request].exists) {
             let (object, run) = (&self.etcd.requests[request], &self.etcd.objects[request].restore);
             let ticket = run.ticket.map(|ticket| (ticket.uid, ticket.claim, ticket.report));
             let job = run.job.map(|job| (job.uid, job.finished));
             let pods = self.pods[request].map(|pod| pod.process);
             let (phase, applied, post) = (object.status.phase, object.status.applied, self.posts[request]);
-            write!(f, "; r{request} {phase:?} {applied:?} ticket {ticket:?} job {job:?} {pods:?} {post:?}")?;
+            write!(
+                f,
+                "; r{request} {phase:?} {applied:?} ticket {ticket:?} job {job:?} {pods:?} {post:?} {:?}",
+                self.claims[request]
+            )?;
         }
         Ok(())
     }

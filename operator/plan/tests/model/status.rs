@@ -48,6 +48,12 @@ impl Statuses {
         self.all[usize::from(status.number)].clone()
     }
 
+    /// Every reason that a condition ever had.
+    pub(crate) fn reasons(&self, kind: ConditionType) -> Vec<String> {
+        let all = self.all.iter().flat_map(|status| &status.conditions);
+        all.filter(|it| it.type_ == kind.as_str()).map(|it| it.reason.clone()).collect()
+    }
+
     /// Without times and words: they decide nothing, and would make every state a new one.
     pub(crate) fn keep(&mut self, mut status: OpenBaoRestoreStatus) -> Status {
         let time = Time(Timestamp::UNIX_EPOCH);

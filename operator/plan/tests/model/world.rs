@@ -1,14 +1,15 @@
-//! Whoever acts beside operator and executor: Kubernetes, the servers, a backup, time, people, and bad luck.
+//! Whoever acts beside operator and executor, in the ordinary course of things: Kubernetes, the servers, a backup, time.
 
+use super::bao::{self, Data};
+use super::bug::Bug;
 use super::executor;
+use super::judge::{self, Asker};
+use super::liveness::can_tell;
 use super::protocol::{Action, Protocol};
 use super::state::{
-    Answer, Backup, Claim, Clock, Holder, Job, Objects, PODS, Pod, Post, Process, REQUESTS, Report, Run,
-    State, Ticket,
+    Answer, Backup, Claim, Holder, Job, Looked, Objects, Pod, Post, Process, REQUESTS, Report, Run, State,
 };
-use super::status::Applied;
 use api::Phase;
-use plan::proof::Verdict;
 
 /// What happens in the ordinary course of things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +20,10 @@ pub(crate) enum Event {
     JobGoes(usize),
     CheckReports(usize, Report),
     ProofReports(usize, Report),
+    /// The pod of a proof finds for the first time that nothing seems to be applied.
+    FirstLook(usize),
+    /// The pause after a proof is over, and another one could tell more.
+    Due(usize),
     /// The pod of a check or a proof finds its ticket claimed or gone.
     CheckEnds(usize),
     ProofEnds(usize),
@@ -29,44 +34,19 @@ pub(crate) enum Event {
     JobSwept(usize),
     Applied(usize),
     Dropped(usize),
+    /// A leader that was frozen with a tail in its socket goes on.
+    Thaws(usize),
+    /// The raft log gets as far as it was at the claim.
+    Climbs(usize),
     Quiet(usize),
     BackupBegins,
     BackupPodEnds,
     BackupReleases,
-    ForeignReleases,
+    /// The lock of a cluster.
+    ForeignReleases(usize),
 }
 
-/// What seldom happens; each uses up one of the run's troubles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Trouble {
-    PodDies(usize, usize),
-    /// Its node does not answer and its object was removed by force; the process goes on.
-    PodLost(usize, usize),
-    /// The Job controller starts another pod.
-    SecondPod(usize),
-    /// No pod of the Job was heard of in time.
-    PodOverdue(usize),
-    JobDeleted(usize),
-    ProofDies(usize),
-    TicketDeleted(usize),
-    Deleted(usize),
-    /// The finalizer was taken away by hand.
-    Stripped(usize),
-    Replaced(usize),
-    Edited(usize),
-    Abandoned(usize),
-    Settled(usize),
-    NamespaceDeleted,
-    Late,
-    Over,
-    ForeignTakes,
-    /// By somebody who may.
-    LockCleared,
-    Saved,
-    RolledBack,
-}
-
-pub(crate) fn events(state: &State, actions: &mut Vec<Action>) {
+pub(crate) fn events(protocol: &Protocol, state: &State, actions: &mut Vec<Action>) {
     let mut event = |event| actions.push(Action::Event(event));
     for request in 0..REQUESTS {
         let objects = &state.etcd.objects[request];
@@ -80,10 +60,11 @@ pub(crate) fn events(state: &State, actions: &mut Vec<Action>) {
             event(Event::CheckEnds(request));
         }
         if is_at_work(&objects.proof) {
-            proof_events(state, request, &mut event);
+            proof_events(protocol, state, request, &mut event);
         } else if has_pod(&objects.proof) {
             event(Event::ProofEnds(request));
         }
+        bao_events(state, request, &mut event);
         if !state.etcd.requests[request].exists
             && *objects != (Objects { pods: objects.pods, ..Objects::default() })
         {
@@ -95,20 +76,16 @@ pub(crate) fn events(state: &State, actions: &mut Vec<Action>) {
         if state.etcd.terminating && objects.restore.job.is_some() {
             event(Event::JobSwept(request));
         }
-        if state.posts[request] == Post::OnItsWay {
-            event(Event::Applied(request));
-            event(Event::Dropped(request));
-        } else if !state.quiet[request] && state.record.claimed[request] && !state.is_over(request) {
-            event(Event::Quiet(request));
-        }
     }
     backup_events(state, &mut event);
-    if state.etcd.cluster.lock == Some(Holder::Foreign) {
-        event(Event::ForeignReleases);
+    for (cluster, found) in state.etcd.clusters.iter().enumerate() {
+        if found.lock == Some(Holder::Foreign) {
+            event(Event::ForeignReleases(cluster));
+        }
     }
 }
 
-fn has_pod(run: &Run) -> bool {
+pub(crate) fn has_pod(run: &Run) -> bool {
     run.job.is_some_and(|job| !job.finished)
 }
 
@@ -132,18 +109,58 @@ fn job_events(state: &State, request: usize, job: Job, event: &mut impl FnMut(Ev
     }
 }
 
-fn proof_events(state: &State, request: usize, event: &mut impl FnMut(Event)) {
-    let quiet = state.etcd.objects[request].proof.job.is_some_and(|job| job.task.quiet);
-    match executor::proved(state, request, Answer::Unclear, quiet) {
-        Verdict::Applied => event(Event::ProofReports(request, Report::Done)),
-        Verdict::NotApplied => event(Event::ProofReports(request, Report::Failed)),
-        Verdict::Unknown => {}
+fn bao_events(state: &State, request: usize, event: &mut impl FnMut(Event)) {
+    match state.posts[request] {
+        Post::OnItsWay | Post::Thawed => {
+            event(Event::Applied(request));
+            event(Event::Dropped(request));
+        }
+        Post::Frozen => event(Event::Thaws(request)),
+        Post::None | Post::Applied | Post::Dropped => {}
+    }
+    let is_over = state.is_over(request);
+    // That long no tail is on its way, but in the socket of a server that is frozen.
+    let may_be_quiet = state.posts[request] != Post::OnItsWay && state.record.claimed[request];
+    if may_be_quiet && !state.quiet[request] && !is_over {
+        event(Event::Quiet(request));
+    }
+    if state.claims[request].behind && !is_over {
+        event(Event::Climbs(request));
+    }
+    if is_worth_another_proof(state, request) {
+        event(Event::Due(request));
+    }
+}
+
+/// Any other one would say what the last one has said.
+fn is_worth_another_proof(state: &State, request: usize) -> bool {
+    let proof = &state.etcd.objects[request].proof;
+    let is_running = state.etcd.requests[request].status.phase == Phase::Running;
+    let is_over = proof.ticket.is_some_and(|ticket| match ticket.report {
+        Some(report) => report == Report::Unknown,
+        None => ticket.job.or(proof.job.map(|job| job.uid)).is_some() && !has_pod(proof),
+    });
+    let can_prove = state.bao.data == Data::Of(request) || state.quiet[request];
+    is_running && is_over && !state.due[request] && can_prove && can_tell(state, request)
+}
+
+fn proof_events(protocol: &Protocol, state: &State, request: usize, event: &mut impl FnMut(Event)) {
+    let Some(task) = state.etcd.objects[request].proof.job.map(|job| job.task) else { return };
+    let looked = state.looked[request];
+    let answer = task.answer.unwrap_or(Answer::Unclear);
+    let asker = Asker { answer, quiet: task.quiet, watched: false, looked };
+    match executor::report(judge::verdict(protocol, state, request, asker)) {
+        Report::Unknown => {}
+        report => event(Event::ProofReports(request, report)),
+    }
+    if looked != Looked::Unbroken && judge::stays(protocol, state, request, asker) {
+        event(Event::FirstLook(request));
     }
     event(Event::ProofReports(request, Report::Unknown));
 }
 
 fn backup_events(state: &State, event: &mut impl FnMut(Event)) {
-    let lock = state.etcd.cluster.lock;
+    let lock = state.etcd.clusters[0].lock;
     match state.etcd.backup {
         Backup::Waiting if lock.is_none() => event(Event::BackupBegins),
         Backup::Running | Backup::Ending => event(Event::BackupPodEnds),
@@ -152,123 +169,31 @@ fn backup_events(state: &State, event: &mut impl FnMut(Event)) {
     }
 }
 
-pub(crate) fn troubles(protocol: &Protocol, state: &State, actions: &mut Vec<Action>) {
-    if state.troubles == 0 {
-        return;
-    }
-    let mut trouble = |trouble| {
-        if protocol.scope.allows(trouble) {
-            actions.push(Action::Trouble(trouble));
-        }
-    };
-    for request in 0..REQUESTS {
-        if state.etcd.requests[request].exists {
-            human_troubles(state, request, &mut trouble);
-        }
-        object_troubles(state, request, &mut trouble);
-    }
-    if !state.etcd.terminating {
-        trouble(Trouble::NamespaceDeleted);
-    }
-    match state.clock {
-        Clock::Early => {
-            trouble(Trouble::Late);
-            trouble(Trouble::Over);
-        }
-        Clock::Late => trouble(Trouble::Over),
-        Clock::Over => {}
-    }
-    match state.etcd.cluster.lock {
-        None => trouble(Trouble::ForeignTakes),
-        Some(Holder::Restore(_)) => trouble(Trouble::LockCleared),
-        Some(_) => {}
-    }
-    if state.saved.is_none() && !state.record.rolled_back {
-        trouble(Trouble::Saved);
-    }
-    // A restore of etcd takes longer than any claim or POST is on its way.
-    if state.saved.is_some() && state.clock == Clock::Over && is_still(state) {
-        trouble(Trouble::RolledBack);
-    }
-}
-
-fn is_still(state: &State) -> bool {
-    let moves = |pod: &Pod| matches!(pod.process, Process::Claimed | Process::Sent | Process::Answered(_));
-    !state.pods.iter().flatten().any(moves) && !state.posts.contains(&Post::OnItsWay)
-}
-
-fn human_troubles(state: &State, request: usize, trouble: &mut impl FnMut(Trouble)) {
-    let object = &state.etcd.requests[request];
-    // A policy keeps a Running request; where there is none, the finalizer does.
-    if !object.deleting && (object.guarded || object.status.phase != Phase::Running) {
-        trouble(Trouble::Deleted(request));
-    }
-    if object.guarded && object.deleting {
-        trouble(Trouble::Stripped(request));
-    }
-    if object.guarded && !object.deleting {
-        trouble(Trouble::Replaced(request));
-    }
-    if object.edits == 0 && !object.status.phase.is_terminal() {
-        trouble(Trouble::Edited(request));
-    }
-    if !object.abandoned && !object.status.phase.is_terminal() {
-        trouble(Trouble::Abandoned(request));
-    }
-    let still = state.posts[request] != Post::OnItsWay && !state.pods[request].into_iter().any(Pod::is_alive);
-    let in_doubt = object.status.phase == Phase::Running && object.status.applied == Some(Applied::Unknown);
-    if object.settled.is_none() && in_doubt && still {
-        trouble(Trouble::Settled(request));
-    }
-}
-
-fn object_troubles(state: &State, request: usize, trouble: &mut impl FnMut(Trouble)) {
-    let objects = &state.etcd.objects[request];
-    let validates = state.etcd.requests[request].status.phase == Phase::Validating;
-    let fenced = |ticket: Ticket| matches!(ticket.claim, Claim::Operator(_));
-    if objects.restore.ticket.is_some_and(|ticket| !(validates && fenced(ticket))) {
-        trouble(Trouble::TicketDeleted(request));
-    }
-    if let Some(job) = objects.restore.job {
-        let known = known_pods(state, request, job.uid);
-        trouble(Trouble::JobDeleted(request));
-        if !job.finished && !job.deleting && known == 1 && free_slot(state, request).is_some() {
-            trouble(Trouble::SecondPod(request));
-        }
-        if !job.overdue && known == 0 {
-            trouble(Trouble::PodOverdue(request));
-        }
-    }
-    if has_pod(&objects.proof) {
-        trouble(Trouble::ProofDies(request));
-    }
-    for index in 0..PODS {
-        if state.pods[request][index].is_alive() {
-            trouble(Trouble::PodDies(request, index));
-            if objects.pods[index] {
-                trouble(Trouble::PodLost(request, index));
-            }
-        }
-    }
-}
-
-fn known_pods(state: &State, request: usize, job: u8) -> usize {
+pub(crate) fn known_pods(state: &State, request: usize, job: u8) -> usize {
     let known = state.etcd.objects[request].pods;
     state.pods[request].iter().zip(known).filter(|(pod, known)| *known && pod.job == job).count()
 }
 
-fn free_slot(state: &State, request: usize) -> Option<usize> {
+pub(crate) fn free_slot(state: &State, request: usize) -> Option<usize> {
     state.pods[request].iter().position(|pod| pod.process == Process::None)
 }
 
-pub(crate) fn happen(state: &mut State, event: Event) {
+pub(crate) fn happen(bug: Option<Bug>, state: &mut State, event: Event) {
     let etcd = &mut state.etcd;
     match event {
         Event::PodStarts(request) => start_pod(state, request),
         Event::JobFinishes(request) => finish(&mut etcd.objects[request].restore),
         Event::JobGoes(request) | Event::JobSwept(request) => etcd.objects[request].restore.job = None,
-        Event::CheckReports(request, report) => end(&mut etcd.objects[request].check, report),
-        Event::ProofReports(request, report) => end(&mut etcd.objects[request].proof, report),
+        Event::CheckReports(request, report) => {
+            end(&mut etcd.objects[request].check, report);
+            state.bao.alive &= bug != Some(Bug::ConsumedByCheck);
+        }
+        Event::ProofReports(request, report) => {
+            end(&mut etcd.objects[request].proof, report);
+            state.bao.alive &= !(report == Report::Done && state.bao.has_snapshots(request));
+        }
+        Event::FirstLook(request) => state.looked[request] = Looked::Unbroken,
+        Event::Due(request) => state.due[request] = true,
         Event::Collected(request) => {
             let pods = etcd.objects[request].pods;
             etcd.objects[request] = Objects { pods, ..Objects::default() };
@@ -276,17 +201,23 @@ pub(crate) fn happen(state: &mut State, event: Event) {
         Event::CheckEnds(request) => finish(&mut etcd.objects[request].check),
         Event::ProofEnds(request) => finish(&mut etcd.objects[request].proof),
         Event::TicketSwept(request) => etcd.objects[request].restore.ticket = None,
-        Event::Applied(request) => state.posts[request] = Post::Applied,
-        Event::Dropped(request) => state.posts[request] = Post::NotApplied,
+        Event::Applied(request) => {
+            state.posts[request] = Post::Applied;
+            bao::replace(state, Data::Of(request), None);
+        }
+        Event::Dropped(request) => bao::drop_post(state, request),
+        Event::Thaws(request) => state.posts[request] = Post::Thawed,
+        Event::Climbs(request) => state.claims[request].behind = false,
         Event::Quiet(request) => state.quiet[request] = true,
         Event::BackupBegins => {
-            (etcd.cluster.lock, etcd.backup) = (Some(Holder::Backup), Backup::Running);
+            (etcd.clusters[0].lock, etcd.backup) = (Some(Holder::Backup), Backup::Running);
         }
         Event::BackupPodEnds => {
             let deleted = etcd.backup == Backup::Ending;
             etcd.backup = if deleted { Backup::Gone } else { Backup::Ended };
         }
-        Event::BackupReleases | Event::ForeignReleases => etcd.cluster.lock = None,
+        Event::BackupReleases => etcd.clusters[0].lock = None,
+        Event::ForeignReleases(cluster) => etcd.clusters[cluster].lock = None,
     }
 }
 
@@ -298,11 +229,11 @@ fn end(run: &mut Run, report: Report) {
     finish(run);
 }
 
-fn finish(run: &mut Run) {
+pub(crate) fn finish(run: &mut Run) {
     run.job.iter_mut().for_each(|job| job.finished = true);
 }
 
-fn start_pod(state: &mut State, request: usize) {
+pub(crate) fn start_pod(state: &mut State, request: usize) {
     let objects = &mut state.etcd.objects[request];
     let (Some(job), Some(slot)) =
         (objects.restore.job, state.pods[request].iter().position(|pod| pod.process == Process::None))
@@ -319,48 +250,4 @@ fn start_pod(state: &mut State, request: usize) {
     };
     objects.pods[slot] = true;
     state.pods[request][slot] = Pod { process, job: job.uid, task: job.task };
-}
-
-pub(crate) fn trouble(state: &mut State, trouble: Trouble) {
-    state.troubles -= 1;
-    let etcd = &mut state.etcd;
-    match trouble {
-        Trouble::PodDies(request, pod) => state.pods[request][pod].process = Process::Ended(None),
-        Trouble::PodLost(request, pod) => {
-            etcd.objects[request].pods[pod] = false;
-            let lost = state.pods[request][pod].job;
-            let job = etcd.objects[request].restore.job.as_mut().filter(|job| job.uid == lost);
-            if let Some(job) = job {
-                job.finished = true;
-            }
-        }
-        Trouble::SecondPod(request) => start_pod(state, request),
-        Trouble::PodOverdue(request) => {
-            etcd.objects[request].restore.job.iter_mut().for_each(|job| job.overdue = true);
-        }
-        Trouble::JobDeleted(request) => etcd.objects[request].restore.job = None,
-        Trouble::ProofDies(request) => finish(&mut etcd.objects[request].proof),
-        Trouble::TicketDeleted(request) => etcd.objects[request].restore.ticket = None,
-        Trouble::Deleted(request) => etcd.requests[request].deleting = true,
-        Trouble::Stripped(request) | Trouble::Replaced(request) => etcd.requests[request].guarded = false,
-        Trouble::Edited(request) => etcd.requests[request].edits += 1,
-        Trouble::Abandoned(request) => etcd.requests[request].abandoned = true,
-        Trouble::Settled(request) => {
-            etcd.requests[request].settled = Some(state.posts[request] == Post::Applied);
-        }
-        Trouble::NamespaceDeleted => {
-            etcd.terminating = true;
-            etcd.requests.iter_mut().for_each(|request| request.deleting = true);
-        }
-        Trouble::Late => state.clock = Clock::Late,
-        Trouble::Over => state.clock = Clock::Over,
-        Trouble::ForeignTakes => etcd.cluster.lock = Some(Holder::Foreign),
-        Trouble::LockCleared => etcd.cluster.lock = None,
-        Trouble::Saved => state.saved = Some(Box::new(etcd.clone())),
-        Trouble::RolledBack => {
-            if let Some(saved) = state.saved.take() {
-                state.etcd = *saved;
-            }
-        }
-    }
 }

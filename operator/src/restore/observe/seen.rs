@@ -1,6 +1,7 @@
 //! What a plan needs of Jobs, tickets and pods.
 
 use api::names;
+use api::task::Outcome::{Done, Unknown};
 use api::task::Report;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
@@ -59,10 +60,11 @@ pub(super) fn ticket(lease: &Lease) -> TicketSeen {
     if let Some(Err(error)) = &report {
         tracing::warn!(ticket = name, %error, "the report on a ticket cannot be read; it counts as none");
     }
-    let marker = annotation(&lease.metadata, names::MARKER).map(serde_json::from_str);
-    if let Some(Err(error)) = &marker {
-        tracing::warn!(ticket = name, %error, "the marker on a ticket cannot be read; it counts as lost");
+    let claim = annotation(&lease.metadata, names::CLAIM).map(serde_json::from_str);
+    if let Some(Err(error)) = &claim {
+        tracing::warn!(ticket = name, %error, "the claim on a ticket cannot be read; its markers count as lost");
     }
+    let answer = annotation(&lease.metadata, names::ANSWER).map(serde_json::from_str);
     let spec = lease.spec.as_ref();
     TicketSeen {
         uid: lease.metadata.uid.clone().unwrap_or_default(),
@@ -71,7 +73,8 @@ pub(super) fn ticket(lease: &Lease) -> TicketSeen {
         job: annotation(&lease.metadata, names::JOB_UID).map(str::to_owned),
         holder: spec.and_then(|spec| spec.holder_identity.clone()),
         beats: spec.is_some_and(|spec| spec.renew_time.is_some()),
-        marker: marker.and_then(Result::ok),
+        claim: claim.and_then(Result::ok),
+        answer: answer.and_then(Result::ok),
         progress: annotation(&lease.metadata, names::PROGRESS).and_then(progress),
         report: report.and_then(Result::ok),
     }
@@ -86,17 +89,41 @@ fn progress(text: &str) -> Option<(i64, i64)> {
 /// The pods of a Job whose ticket `holder` has claimed.
 pub(super) fn pods(pods: &[Pod], holder: &str) -> PodsSeen {
     let claimant = pods.iter().find(|pod| pod.metadata.uid.as_deref() == Some(holder));
-    let terminated = claimant.and_then(terminated);
-    let report = terminated.and_then(|end| end.message.as_deref()).map(Report::parse);
-    if let Some(Err(error)) = &report {
-        tracing::warn!(pod = holder, %error, "the termination log of a pod is no report");
-    }
+    let acted = || pods.iter().filter_map(report).find(|report| matches!(report.outcome, Done | Unknown));
     PodsSeen {
         left: pods.iter().any(is_left),
         stuck: pods.iter().filter(|pod| is_left(pod)).find_map(stuck),
-        claimant_terminated: terminated.and_then(|end| end.finished_at.as_ref()).map(|time| time.0),
-        claimant_report: report.and_then(Result::ok),
+        claimant_terminated: claimant
+            .and_then(terminated)
+            .and_then(|end| end.finished_at.as_ref())
+            .map(|time| time.0),
+        claimant_report: match claimant {
+            Some(claimant) => report(claimant),
+            // A rollback of etcd may have taken its claim away.
+            None => acted(),
+        },
+        ended: pods.iter().filter(|pod| !is_left(pod)).find_map(ended),
     }
+}
+
+/// What a pod left in its termination log.
+fn report(pod: &Pod) -> Option<Report> {
+    let report = Report::parse(terminated(pod)?.message.as_deref()?);
+    if let Err(error) = &report {
+        tracing::warn!(pod = pod.metadata.name, %error, "the termination log of a pod is no report");
+    }
+    report.ok()
+}
+
+/// How a pod has ended: in its own words, or in Kubernetes'.
+fn ended(pod: &Pod) -> Option<String> {
+    let said = report(pod).map(|report| report.told()).filter(|told| !told.is_empty());
+    let container = || {
+        let end = terminated(pod)?;
+        Some(format!("{}, exit code {}", end.reason.as_deref().unwrap_or("it ended"), end.exit_code))
+    };
+    let evicted = || pod.status.as_ref()?.message.clone();
+    said.or_else(evicted).or_else(container)
 }
 
 /// A pod whose node does not answer is left: its process may still run.
@@ -165,15 +192,15 @@ mod tests {
             let lease = json!({
                 "metadata": {"uid": "t", "annotations": {
                     "openbao.org/request-uid": "u", "openbao.org/job-uid": "j",
-                    "openbao.org/progress": "5/7", "openbao.org/report": report, "openbao.org/marker": "{",
+                    "openbao.org/progress": "5/7", "openbao.org/report": report, "openbao.org/claim": "{",
                 }},
                 "spec": {"holderIdentity": "pod", "renewTime": "2026-03-20T03:00:00.000000Z"},
             });
             ticket(&serde_json::from_value(lease).unwrap())
         };
-        let read = lease(r#"{"v":1,"outcome":"done"}"#);
+        let read = lease(r#"{"v":2,"outcome":"done"}"#);
         assert_eq!((read.holder.as_deref(), read.job.as_deref()), (Some("pod"), Some("j")));
-        assert_eq!((read.progress, read.beats, &read.marker), (Some((5, 7)), true, &None));
+        assert_eq!((read.progress, read.beats, &read.claim), (Some((5, 7)), true, &None));
         assert!(read.report.is_some());
         assert_eq!(lease("{").report, None);
     }
@@ -193,13 +220,35 @@ mod tests {
     fn only_the_pod_that_claimed_is_heard() {
         let ended = |outcome: &str| {
             json!({"terminated": {"exitCode": 0, "finishedAt": "2026-03-20T03:00:00Z",
-                                  "message": json!({"v": 1, "outcome": outcome}).to_string()}})
+                                  "message": json!({"v": 2, "outcome": outcome}).to_string()}})
         };
         let both = [pod("second", "Failed", &ended("refused")), pod("first", "Succeeded", &ended("done"))];
         let heard = pods(&both, "first");
         assert_eq!(heard.claimant_report.unwrap().outcome, api::task::Outcome::Done);
         assert!(heard.claimant_terminated.is_some() && !heard.left);
-        assert_eq!(pods(&both, "").claimant_report, None);
+    }
+
+    /// Bug: a pod restored, a rollback of etcd took its claim away, and its words are not heard.
+    #[test]
+    fn a_pod_that_says_that_it_acted_is_heard_whatever_its_ticket_says() {
+        for (outcome, heard) in [("done", true), ("unknown", true), ("failed", false), ("refused", false)] {
+            let state = json!({"terminated": {"exitCode": 0, "finishedAt": "2026-03-20T03:00:00Z",
+                                              "message": json!({"v": 2, "outcome": outcome}).to_string()}});
+            let seen = pods(&[pod("p", "Succeeded", &state)], "");
+            assert_eq!(seen.claimant_report.is_some(), heard, "{outcome}");
+        }
+    }
+
+    /// Bug: a restore fails, and nobody says what its pod died of.
+    #[test]
+    fn how_a_pod_ended_is_told() {
+        let state = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let seen = pods(&[pod("p", "Failed", &state)], "");
+        assert_eq!(seen.ended.as_deref(), Some("OOMKilled, exit code 137"));
+        let said = json!({"v": 2, "outcome": "failed", "problems": [{"reason": "TicketLost", "message": "It is gone."}]});
+        let state = json!({"terminated": {"exitCode": 2, "reason": "Error", "message": said.to_string()}});
+        let seen = pods(&[pod("p", "Failed", &state)], "");
+        assert_eq!(seen.ended.as_deref(), Some("It is gone."));
     }
 
     #[test]

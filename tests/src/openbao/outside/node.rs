@@ -108,6 +108,16 @@ impl Node {
         Ok(())
     }
 
+    /// Everything of it.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its volume.
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
     /// SIGKILL, and waits for its end.
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

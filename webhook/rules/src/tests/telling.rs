@@ -62,6 +62,7 @@ fn a_warning_is_one_short_line() {
     ];
     let risky = risky.into_iter().fold(restore(), |object, (path, value)| with(&object, path, value));
     let never = with(&cluster(), "spec.backup.schedule", json!("0 0 31 2 *"));
+    let never = with(&never, "spec.replicas", json!(3));
     let odd = with(&restore(), "spec.source.key", json!("backup.tar.gz"));
     let verdicts =
         [judged(Restore, &risky, None), judged(Restore, &odd, None), judged(Cluster, &never, None)];

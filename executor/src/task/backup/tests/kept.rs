@@ -67,9 +67,10 @@ async fn an_upload_stays_named_while_nobody_may_ask_for_it() {
     lab.store.faults.add(Method::PUT, part, Deed::Says(403, "InvalidAccessKeyId"), usize::MAX);
     lab.store.faults.add(Method::DELETE, "uploadId", Deed::Says(403, "InvalidAccessKeyId"), usize::MAX);
     let (work, store) = (lab.work(), lab.bucket());
-    assert!(lab.told(work.make(&store)).await.is_err());
-    work.clean_up(&store).await;
-    assert!(lab.progress.upload().is_some());
+    let site = Site::open(&work, &store).unwrap();
+    assert!(lab.told(work.make(&site)).await.is_err());
+    work.clean_up(&site).await;
+    assert!(lab.progress.left().upload.is_some());
 }
 
 /// Bug: a store that knows no conditional writes never has a backup.

@@ -74,8 +74,12 @@ fn a_refusal_says_why_and_has_no_ticket() {
 }
 
 fn cut(unfinished: Vec<Upload>, protected: Vec<String>) -> (usize, BackupOrder) {
+    cut_order(BackupOrder { unfinished, protected, ..BackupOrder::default() })
+}
+
+fn cut_order(order: BackupOrder) -> (usize, BackupOrder) {
     let keep = Some(Keep { max_count: Some(7), max_age_seconds: None, tightened: false });
-    let order = BackupOrder { unfinished, protected, keep, refused: None };
+    let order = BackupOrder { keep, ..order };
     let (seen, ticket) = (seen(&json!({}), &json!({})), Ticket { name: "t".to_owned(), uid: "u".to_owned() });
     let task = fitted(whole(&seen, seen.spec().unwrap(), ticket, order, NOW.parse().unwrap()));
     let size = serde_json::to_string(&task).unwrap().len();
@@ -92,6 +96,18 @@ fn a_task_is_cut_only_where_it_is_too_long() {
         let (_, order) = cut(vec![upload(long)], vec![]);
         assert_eq!((order.unfinished.len(), order.keep.is_some()), (left, true), "{long} bytes more");
     }
+}
+
+/// Bug: markers that nobody could consume stop backups for good, or leave parts in the store.
+#[test]
+fn markers_go_from_a_task_before_uploads_do() {
+    let unfinished = vec![Upload { key: "x".repeat(3_000), id: "i".to_owned() }];
+    let unconsumed: Vec<_> = (1..=8).map(world::marker).collect();
+    let order = BackupOrder { unfinished, unconsumed: unconsumed.clone(), ..BackupOrder::default() };
+    let (_, left) = cut_order(order);
+    assert_eq!(left.unfinished.len(), 1);
+    assert!(!left.unconsumed.is_empty() && unconsumed.starts_with(&left.unconsumed), "{left:?}");
+    assert!(left.unconsumed.len() < unconsumed.len());
 }
 
 /// Bug: many restores that wait stop the backups, or lose what they are waiting for.

@@ -4,7 +4,7 @@ use super::*;
 use crate::restore::{JobSeen, PodsSeen, Run, TicketSeen, fence_holder};
 use api::BackupStatus;
 use api::OpenBaoCluster;
-use api::task::Task;
+use api::task::{SnapshotMarker, Task};
 
 /// Steps that no plan needs for one thing to be done.
 const MANY: usize = 40;
@@ -29,6 +29,7 @@ pub(super) fn good() -> Report {
         started: Time(at("2026-03-20T03:00:01Z")),
         finished: Time(at("2026-03-20T03:00:03.5Z")),
         server_version: Some("2.7.2".to_owned()),
+        remark: None,
         pruned: Pruned::default(),
     };
     let pinned = Pinned { size: 5, sha256: "ab".to_owned(), etag: None, version: None };
@@ -39,6 +40,12 @@ pub(super) fn bad() -> Report {
     let message = "It ended early.".to_owned();
     let problems = vec![Problem { reason: Reason::SnapshotTruncated, field: None, message }];
     Report { problems, next_steps: vec!["kubectl logs".to_owned()], ..empty(Outcome::Failed) }
+}
+
+/// A marker of the first of these seconds.
+pub(in crate::backup) fn marker(second: u32) -> SnapshotMarker {
+    let time = |year: u16| Time(at(&format!("{year}-03-20T03:00:{second:02}Z")));
+    SnapshotMarker { token: format!("s.{second}"), created: time(2026), expires: time(2036) }
 }
 
 fn empty(outcome: Outcome) -> Report {
@@ -61,6 +68,7 @@ pub(in crate::backup) fn seen(cluster: OpenBaoCluster) -> Observed {
         run: Run::default(),
         companions: Vec::new(),
         upload: None,
+        markers: Vec::new(),
         restoring: Vec::new(),
     }
 }
@@ -147,7 +155,7 @@ impl World {
                 self.look_at_run();
             }
             Step::CreateTicket => {
-                self.seen.upload = None;
+                (self.seen.upload, self.seen.markers) = (None, Vec::new());
                 let request = work.map(|work| work.uid);
                 let created = Some(self.now);
                 self.seen.run.ticket =

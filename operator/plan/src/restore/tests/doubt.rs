@@ -13,7 +13,7 @@ fn silent() -> World {
     let ticket = world.seen.restore.ticket.as_mut().unwrap();
     ticket.job = Some("j".to_owned());
     ticket.holder = Some("pod".to_owned());
-    ticket.marker = Some(marker());
+    ticket.claim = Some(claimed());
     world.steps.clear();
     world
 }
@@ -79,14 +79,14 @@ fn a_proof_is_due_as_soon_as_more_can_be_proved() {
     let mut world = silent();
     world.seen.restore.pods.claimant_terminated = Some(start());
     let mut begun = Vec::new();
-    for second in 0..100_i64 {
+    for second in 0..130_i64 {
         for _ in 0..8 {
             world.look(start() + second.seconds());
         }
         let proofs = world.steps.iter().filter(|step| matches!(step, Step::CreateTicket(Stage::Prove(_))));
         begun.resize(proofs.count(), second);
     }
-    assert_eq!(begun, [0, 15, 45, 60]);
+    assert_eq!(begun, [0, 15, 45, 105, 120]);
 }
 
 /// Bug: "not applied" while a POST may still be on its way.
@@ -97,8 +97,8 @@ fn a_marker_that_is_there_proves_something_only_when_nothing_is_on_its_way() {
     assert!(!asks(&world, start() + 29.minutes()));
     assert!(asks(&world, start() + 30.minutes()));
     world.seen.restore.pods.claimant_terminated = Some(start());
-    assert!(!asks(&world, start() + 59.seconds()));
-    assert!(asks(&world, start() + 60.seconds()));
+    assert!(!asks(&world, start() + 119.seconds()));
+    assert!(asks(&world, start() + 120.seconds()));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A world of values: each step is applied as the API server would, and planned again.
 
 use super::*;
+use crate::restore::arbiter::{self, ArbiterSeen};
+use api::task::{Checked, Claim, Claimed, Identity, Servers};
 use jiff::ToSpan;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -39,8 +41,20 @@ pub(super) fn report(outcome: Ended) -> Report {
         stages: vec![],
         next_steps: vec![],
         pinned: (outcome == Ended::Done).then_some(pinned),
+        origin: None,
+        checked: (outcome == Ended::Done).then(checked),
         backup: None,
     }
+}
+
+pub(super) fn identity() -> Identity {
+    let active_time = "2026-03-20T01:00:00Z".to_owned();
+    Identity { cluster_id: "ours".to_owned(), active_time, raft_index: 100 }
+}
+
+/// What the check saw of the servers.
+fn checked() -> Checked {
+    Checked { identity: identity(), marker: "s.c".to_owned(), at: Time(start()) }
 }
 
 /// What a proof reports.
@@ -58,15 +72,17 @@ pub(super) fn proof_report(outcome: Ended) -> Report {
 }
 
 /// What the restore leaves on its ticket.
-pub(super) fn marker() -> Marker {
-    Marker {
-        token: "s.m".to_owned(),
+pub(super) fn claimed() -> Claimed {
+    let claim = Claim {
+        marker: "s.m".to_owned(),
         expires: Time(start() + 168.hours()),
+        origin: None,
         leader: "https://bao-0".to_owned(),
-        active_time: "2026-03-20T01:00:00Z".to_owned(),
-        claimed_at: Time(start()),
-        not_applied_after: Time(start() + 30.minutes()),
-    }
+        identity: identity(),
+        nothing_after: Time(start() + 30.minutes()),
+    };
+    let servers = Servers { addresses: vec!["https://bao-0".to_owned()], replicas: 1, tls_server_name: None };
+    Claimed { claim, servers }
 }
 
 /// What is observed once the check has reported and both tickets are there.
@@ -106,6 +122,7 @@ impl World {
             restore: Run::default(),
             proof: Run::default(),
             rival: None,
+            arbiter: None,
         };
         Self {
             seen,
@@ -156,9 +173,18 @@ impl World {
         match step.clone() {
             Step::Guard => {
                 metadata.finalizers.get_or_insert_default().push(names::FINALIZER.to_owned());
-                metadata.annotations.get_or_insert_default().insert(names::REQUEST_UID.into(), "u-1".into());
+                let own = [(names::REQUEST_UID, &metadata.uid), (names::REQUEST_NAME, &metadata.name)];
+                let own = own.map(|(key, value)| (key.to_owned(), value.clone().unwrap()));
+                metadata.annotations.get_or_insert_default().extend(own);
             }
             Step::Free => metadata.finalizers = None,
+            Step::TakeArbiter => {
+                let lease = arbiter::lease(&self.seen).unwrap();
+                let holder = &lease.metadata.annotations.unwrap()[names::HOLDER];
+                let holder = serde_json::from_str(holder).unwrap();
+                self.seen.arbiter = Some(ArbiterSeen { holder: Some(holder), owner: None });
+            }
+            Step::ReleaseArbiter => self.seen.arbiter = None,
             Step::TakeLock => {
                 let lock = self.seen.our_lock(start());
                 *self.lock() = Some(lock);
@@ -228,7 +254,7 @@ impl World {
         ticket.job = Some(job);
         ticket.holder = Some("pod".to_owned());
         ticket.report = Some(report);
-        ticket.marker = (stage == Stage::Restore).then(marker);
+        ticket.claim = (stage == Stage::Restore).then(claimed);
         run.job.as_mut().unwrap().finished = true;
     }
 

@@ -4,7 +4,10 @@ use futures::{FutureExt, StreamExt};
 use std::panic::AssertUnwindSafe;
 
 /// Runs all rows, some at once, and fails if one of them did; each has told why by then.
-pub(crate) async fn all(rows: impl IntoIterator<Item = impl Future<Output = ()>>, at_once: usize) {
+///
+/// # Panics
+/// When one of them did.
+pub async fn all(rows: impl IntoIterator<Item = impl Future<Output = ()>>, at_once: usize) {
     let rows = rows.into_iter().map(|row| AssertUnwindSafe(row).catch_unwind());
     let ends: Vec<_> = futures::stream::iter(rows).buffer_unordered(at_once).collect().await;
     let failed = ends.iter().filter(|end| end.is_err()).count();

@@ -1,0 +1,46 @@
+//! Whether a restore was applied is told rightly, whatever breaks and whatever the world does meanwhile: what a request
+//! says is held against what OpenBao has.
+#![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
+
+mod balancers;
+mod clones;
+mod exclusive;
+mod lanes;
+mod place;
+mod play;
+mod seen;
+mod single;
+mod table;
+mod truth;
+mod world;
+
+use lanes::Lanes;
+use place::place;
+use table::{Event, Row};
+use tests::harness::{sample, some_of};
+
+/// Rows that run side by side.
+const AT_ONCE: usize = 16;
+/// Of those in which the world does something, in the suite.
+const EVENTFUL: usize = 16;
+
+/// `ROW` plays those only whose names have each of its words.
+///
+/// Bug: a restore is called Completed that was not applied, or not applied and is later; or a lock is held for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_of_a_post_that_breaks_is_what_openbao_has() {
+    let (mut rows, mut eventful) = (Row::quiet(), Row::eventful());
+    let wanted = std::env::var("ROW").unwrap_or_default();
+    let is_wanted = |row: &Row| wanted.split(' ').all(|part| row.to_string().contains(part));
+    rows.retain(is_wanted);
+    eventful.retain(is_wanted);
+    println!("{} ways to break while the world does nothing", rows.len());
+    rows.extend(some_of(&eventful, &sample(EVENTFUL, eventful.len())));
+    // What takes longest begins first, and nobody else's operators are killed under anybody.
+    rows.sort_by_key(|row| (!row.breaks.is_slow(), row.event == Event::Nothing));
+    let (killed, rows) = rows.into_iter().partition(|row| row.event == Event::OperatorsKilled);
+    let lanes = Lanes::open(place().await).await;
+    lanes.play(rows, AT_ONCE).await;
+    lanes.play(killed, AT_ONCE).await;
+    lanes.close();
+}
