@@ -54,6 +54,11 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Where the operator is at home, and where it may reach.
+fn home(args: &args::Args) -> restore::Home {
+    restore::Home { networks: args.storage_allow_cidrs.clone(), namespace: args.namespace.clone() }
+}
+
 async fn run(args: args::Args) -> anyhow::Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -78,8 +83,6 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         leadership: leadership.clone(),
         recorder: recorder.clone(),
     };
-    let home =
-        restore::Home { networks: args.storage_allow_cidrs.clone(), namespace: args.namespace.clone() };
     let backups = backup::Backups {
         client: client.clone(),
         clock: clock.clone(),
@@ -88,10 +91,10 @@ async fn run(args: args::Args) -> anyhow::Result<()> {
         installation: args.installation(),
         reporting: backup::Reporting::new(&client, recorder.clone(), Arc::clone(&metrics)),
     };
+    let home = home(&args);
     let restores =
         restore::Restores::new(&client, clock, leadership.clone(), Arc::clone(&metrics), recorder, home);
     let health = health::bind(&args, readiness, metrics, stop.clone()).await?;
-
     let candidate = elector.run(vacate.clone());
     let mut election = tokio::spawn(async { candidate.await.map_err(anyhow::Error::from) });
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();

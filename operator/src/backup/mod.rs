@@ -136,7 +136,8 @@ fn rest(look: &Look, waiting: Option<Waiting>) -> Action {
 
 async fn reconcile(cluster: Arc<Guarded>, context: Arc<Backups>) -> Result<Action, RestoreError> {
     let namespace = cluster.namespace().unwrap_or_default();
-    let action = tokio::time::timeout(TIMEOUT, context.look(&namespace, &cluster.name_any())).await??;
+    let action =
+        tokio::time::timeout(TIMEOUT, Box::pin(context.look(&namespace, &cluster.name_any()))).await??;
     context.metrics.backup_looks.inc();
     Ok(action)
 }

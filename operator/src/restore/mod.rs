@@ -210,7 +210,7 @@ async fn reconcile(request: Arc<Guarded>, context: Arc<Restores>) -> Result<Acti
         context.tracks.forget(&key);
         return Ok(Action::await_change());
     }
-    let action = tokio::time::timeout(TIMEOUT, context.look(&key)).await??;
+    let action = tokio::time::timeout(TIMEOUT, Box::pin(context.look(&key))).await??;
     context.tracks.succeeded(&key);
     Ok(action)
 }

@@ -59,7 +59,9 @@ async fn requests(
             *server = Some(shared.target().connect().await?);
         }
         let Some(server) = server else { continue };
-        if let Some((after, then)) = shared.order.download().filter(|_| head.is_download()) {
+        if head.is_download()
+            && let Some((after, then)) = shared.order.download()
+        {
             return give(client, server, &head, after, then).await;
         }
         let end = exchange(shared, client, server, &head).await?;
