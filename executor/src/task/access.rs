@@ -90,19 +90,19 @@ async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader, within: Durat
 pub(super) async fn is_checked(task: &Task, access: &Access, checked: &Checked) -> Result<(), Findings> {
     let (now, then) = (&access.identity, &checked.identity);
     let stage = ConditionType::ClusterResolved;
-    let told = |error: OpenBaoError| Err(Findings::of(task, stage, &error));
+    let told = |error: OpenBaoError| Findings::of(task, stage, &error);
     if now.cluster_id != then.cluster_id {
         let (now, then) = (now.cluster_id.clone(), then.cluster_id.clone());
-        return told(OpenBaoError::OtherCluster { now, then });
+        return Err(told(OpenBaoError::OtherCluster { now, then }));
     }
     if now.raft_index < then.raft_index {
-        return told(OpenBaoError::OlderData { now: now.raft_index, then: then.raft_index });
+        return Err(told(OpenBaoError::OlderData { now: now.raft_index, then: then.raft_index }));
     }
     let what = "the question for the marker of the check";
     match access.session.leader.has_marker(&checked.marker).await {
         Ok(true) => Ok(()),
-        Ok(false) => told(OpenBaoError::Superseded),
-        Err(fault) => told(OpenBaoError::unclear(what, fault)),
+        Ok(false) => Err(told(OpenBaoError::Superseded)),
+        Err(fault) => Err(told(OpenBaoError::unclear(what, fault))),
     }
 }
 

@@ -62,8 +62,8 @@ async fn each_is_one(task: &Task, access: &Access) -> Findings {
 /// snapshot is consumed where it is alive.
 async fn markers(task: &Task, access: &Access, origin: Option<&Origin>, clock: ServerClock) -> Findings {
     let stage = ConditionType::Authenticated;
-    let marked = match access.session.mark(&task.request.uid, MARKER).await {
-        Ok(marked) => marked,
+    let made = match access.session.mark(&task.request.uid, MARKER).await {
+        Ok(made) => made,
         Err(error) => return Findings::of(task, stage, &error),
     };
     if let Some(origin) = origin
@@ -75,7 +75,7 @@ async fn markers(task: &Task, access: &Access, origin: Option<&Origin>, clock: S
     let mut findings = Findings::default();
     let message = "The credentials may do all that a restore needs.".to_owned();
     findings.stage(stage, Some(true), Reason::Verified, message);
-    let (identity, marker) = (access.identity.clone(), marked.token);
+    let (identity, marker) = (access.identity.clone(), made.token);
     findings.checked = Some(Checked { identity, marker, at: Time(clock.now()) });
     findings
 }

@@ -88,7 +88,7 @@ impl<'a> What<'a> {
             return Ok(cancelled());
         }
         let claimed = timeout(CLAIMED_WITHIN, ticket.claim(|now| Some(ready.claimed(&staged, now)))).await;
-        match claimed.unwrap_or_else(|_| Err(TicketError::Unclear(CLAIMED_WITHIN))) {
+        match claimed.unwrap_or(Err(TicketError::Unclear(CLAIMED_WITHIN))) {
             Ok(clock) => Ok(tokio::select! {
                 biased;
                 report = self.apply(&staged, ready, clock) => report,
