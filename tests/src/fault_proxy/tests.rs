@@ -88,9 +88,10 @@ async fn answer_all(
         if last != Last::Whole {
             return Ok(());
         }
-        let answer: &[u8] = match head.asks("GET", "/") {
-            true => b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-            false => b"HTTP/1.1 204 No Content\r\n\r\n",
+        let answer: &[u8] = if head.asks("GET", "/") {
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        } else {
+            b"HTTP/1.1 204 No Content\r\n\r\n"
         };
         client.write_all(answer).await?;
         client.flush().await?;
@@ -140,7 +141,7 @@ impl Stand {
             let head = format!(
                 "POST /v1/sys/storage/raft/snapshot HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: {LENGTH}\r\n\r\n"
             );
-            ask(&mut connection, &[head.as_bytes(), &[b'x'; LENGTH]].concat()).await
+            ask(&mut connection, &[head.as_bytes(), &vec![b'x'; LENGTH]].concat()).await
         };
         match timeout(Duration::from_secs(5), posted).await.expect("it ends") {
             Ok(status) => Got::Status(status),
