@@ -189,10 +189,13 @@ async fn cut_short(restore: &Restore, site: &Site) {
 
 /// By what the leader has; a server that has sealed itself is not left without a word.
 async fn judge(restore: &Restore, site: &Site, old: usize) {
-    let phase = restore.ended().await.status.unwrap().phase;
+    let status = restore.ended().await.status.unwrap();
     let expected = if site.value().await.unwrap() == KEPT { APPLIED } else { NOT_APPLIED };
-    assert_eq!(phase, expected.phase, "{}", restore.name);
-    let expected = Verdict { tails: site.tails(), ..expected };
+    assert_eq!(status.phase, expected.phase, "{}", restore.name);
+    // Before its claim it says what stood in the way.
+    let is_unclaimed = status.message.is_some_and(|message| message.contains("never claimed"));
+    let reason = if is_unclaimed { Reason::ServerUnreachable } else { expected.reason };
+    let expected = Verdict { tails: site.tails(), reason, ..expected };
     let steps = restore.judge(site, &expected).await.status.unwrap().next_steps.join("\n");
     if site.outside.is_sealed(old).await.unwrap() {
         let address = &site.proxies[old].address;
