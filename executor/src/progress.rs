@@ -11,6 +11,8 @@ pub(crate) struct Left {
     pub(crate) upload: Option<Upload>,
     /// Those that may live in the cluster.
     pub(crate) markers: Vec<SnapshotMarker>,
+    /// How a POST ended that may have been applied.
+    pub(crate) answer: Option<Answered>,
 }
 
 /// Bytes moved, of how many, and what has to be settled; shared by who works and who tells.
@@ -20,7 +22,6 @@ pub(crate) struct Progress {
     total: AtomicU64,
     left: Sender<Left>,
     told: Sender<Left>,
-    answer: Sender<Option<Answered>>,
 }
 
 impl Progress {
@@ -56,16 +57,6 @@ impl Progress {
     /// What has to be settled.
     pub(crate) fn left(&self) -> Left {
         self.left.borrow().clone()
-    }
-
-    /// The leader has answered.
-    pub(crate) fn answered(&self, answer: Option<Answered>) {
-        self.answer.send_replace(answer);
-    }
-
-    /// What the leader has answered, if that says something.
-    pub(crate) fn answer(&self) -> Option<Answered> {
-        self.answer.borrow().clone()
     }
 
     /// The ticket was written with this.

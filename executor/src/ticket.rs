@@ -10,7 +10,7 @@ use crate::pem;
 use crate::progress::{Left, Progress};
 use crate::report::{Fault, fault};
 use api::names;
-use api::task::{Answered, Claimed, Task};
+use api::task::{Claimed, Task};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -280,22 +280,19 @@ impl Ticket {
 struct Note {
     progress: Option<String>,
     left: Left,
-    answer: Option<Answered>,
 }
 
 impl Note {
     fn of(progress: &Progress) -> Self {
-        Self { progress: progress.text(), left: progress.left(), answer: progress.answer() }
+        Self { progress: progress.text(), left: progress.left() }
     }
 
     fn write(&self, lease: &mut Lease) {
         if let Some(text) = &self.progress {
             annotate(lease, names::PROGRESS, text);
         }
-        if let Some(text) = self.answer.as_ref().and_then(|answer| serde_json::to_string(answer).ok()) {
-            annotate(lease, names::ANSWER, &text);
-        }
-        let Left { upload, markers } = &self.left;
+        let Left { upload, markers, answer } = &self.left;
+        name(lease, names::ANSWER, answer.as_ref());
         name(lease, names::UPLOAD, upload.as_ref());
         name(lease, names::SNAPSHOT_MARKER, (!markers.is_empty()).then_some(markers));
     }

@@ -2,14 +2,19 @@
 //! the snapshot is sent to another; a standby answers 204 and seals itself.
 
 use super::{Cluster, Leadership, Node, OpenBaoError, Session, ask};
+use crate::report::Fault;
 use futures::future::join_all;
 use reqwest::Method;
 use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// Questions on one connection: some balancers choose a server for each request.
 const QUESTIONS: usize = 8;
 /// Further connections, each for one question: others choose one for each connection.
 const CONNECTIONS: usize = 3;
+/// Before all is asked again where a connection broke, which says nothing.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// Every server, by what each says of itself.
 const HA_STATUS: &str = "sys/ha-status";
 
@@ -38,25 +43,29 @@ impl Cluster {
 impl Node {
     /// Why its address is none of one server.
     async fn is_one(&self) -> Option<OpenBaoError> {
-        let unreachable = |fault| Some(OpenBaoError::unreachable(&self.address, fault));
+        for pause in PAUSES {
+            match self.answers_as_one().await {
+                Err(error) if error.is_passing() => sleep(pause).await,
+                judged => return judged.err(),
+            }
+        }
+        self.answers_as_one().await.err()
+    }
+
+    async fn answers_as_one(&self) -> Result<(), OpenBaoError> {
+        let unreachable = |fault| OpenBaoError::unreachable(&self.address, fault);
         let mut said: Option<Leadership> = None;
         for questions in std::iter::once(QUESTIONS).chain([1; CONNECTIONS]) {
-            let mut connection = match self.connect().await {
-                Ok(connection) => connection,
-                Err(fault) => return unreachable(fault),
-            };
+            let mut connection = self.connect().await.map_err(unreachable)?;
             for _ in 0..questions {
-                let now = match connection.leadership().await {
-                    Ok(now) => now,
-                    Err(fault) => return unreachable(fault),
-                };
+                let now = connection.leadership().await.map_err(unreachable)?;
                 if said.as_ref().is_some_and(|before| !before.is_of_same_server(&now)) {
                     let fault = "one answer came from a leader, another from a standby".to_owned();
-                    return Some(OpenBaoError::AddressShared { address: self.address.clone(), fault });
+                    return Err(OpenBaoError::AddressShared { address: self.address.clone(), fault });
                 }
                 said = Some(now);
             }
         }
-        None
+        Ok(())
     }
 }

@@ -24,8 +24,9 @@ pub(super) struct Access {
     pub(super) findings: Findings,
 }
 
-/// Finds the leader and logs in; everything that stands in the way comes back.
-pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> {
+/// Finds the leader and logs in, unless the servers are others than those that were `checked`; everything that stands in the
+/// way comes back.
+pub(super) async fn enter(task: &Task, args: &Args, checked: Option<&Checked>) -> Result<Access, Findings> {
     let cluster = Cluster::open(&task.cluster, &args.mounts.join("openbao-ca"), &Guard::of(args))
         .map_err(|error| not_asked(task, &[error]))?;
     let servers = &task.cluster;
@@ -36,6 +37,9 @@ pub(super) async fn enter(task: &Task, args: &Args) -> Result<Access, Findings> 
     let leader = cluster.elect(task.force).await.map_err(|errors| not_asked(task, &errors))?;
     let Some(node) = cluster.node(leader.index) else { return Err(Findings::default()) };
     let identity = leader.identity().map_err(|error| not_asked(task, &[error]))?;
+    if let Some(checked) = checked {
+        is_checked(node, &identity, checked).await.map_err(|error| not_asked(task, &[error]))?;
+    }
     let mut findings = keeps_up(task, &cluster, &leader, CATCH_UP).await;
     match log_in(task, args, node).await {
         Ok(session) => Ok(Access { cluster, leader, identity, session, findings }),
@@ -56,14 +60,14 @@ async fn log_in(task: &Task, args: &Args, node: &Node) -> Result<Session, OpenBa
     Ok(session)
 }
 
-/// Without a leader there was no login: nothing is known about it.
+/// Without the right servers there was no login: nothing is known about it.
 fn not_asked(task: &Task, errors: &[OpenBaoError]) -> Findings {
     let mut findings = Findings::default();
     for error in errors {
         findings.join(Findings::of(task, ConditionType::ClusterResolved, error));
     }
     let reason = errors.first().map_or(Reason::NoLeader, Fault::reason);
-    let message = "Not tried: there is no leader to log in to.".to_owned();
+    let message = "Not tried, since the servers are not as they must be.".to_owned();
     findings.stage(ConditionType::Authenticated, None, reason, message);
     findings
 }
@@ -87,22 +91,20 @@ async fn keeps_up(task: &Task, cluster: &Cluster, leader: &Leader, within: Durat
 }
 
 /// Whether the servers are those that were checked, with data that nobody has replaced since.
-pub(super) async fn is_checked(task: &Task, access: &Access, checked: &Checked) -> Result<(), Findings> {
-    let (now, then) = (&access.identity, &checked.identity);
-    let stage = ConditionType::ClusterResolved;
-    let told = |error: OpenBaoError| Findings::of(task, stage, &error);
+async fn is_checked(leader: &Node, now: &Identity, checked: &Checked) -> Result<(), OpenBaoError> {
+    let then = &checked.identity;
     if now.cluster_id != then.cluster_id {
         let (now, then) = (now.cluster_id.clone(), then.cluster_id.clone());
-        return Err(told(OpenBaoError::OtherCluster { now, then }));
+        return Err(OpenBaoError::OtherCluster { now, then });
     }
     if now.raft_index < then.raft_index {
-        return Err(told(OpenBaoError::OlderData { now: now.raft_index, then: then.raft_index }));
+        return Err(OpenBaoError::OlderData { now: now.raft_index, then: then.raft_index });
     }
     let what = "the question for the marker of the check";
-    match access.session.leader.has_marker(&checked.marker).await {
+    match leader.has_marker(&checked.marker).await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(told(OpenBaoError::Superseded)),
-        Err(fault) => Err(told(OpenBaoError::unclear(what, fault))),
+        Ok(false) => Err(OpenBaoError::Superseded),
+        Err(fault) => Err(OpenBaoError::unclear(what, fault)),
     }
 }
 

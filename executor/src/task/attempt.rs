@@ -83,11 +83,11 @@ impl Ready {
 impl Staged<'_> {
     /// From the election to the moment in which only the claim and the tail are missing.
     pub(super) async fn attempt(&self) -> Result<Ready, Halt> {
-        let mut access = access::enter(self.task, self.args).await.map_err(Halt::of)?;
+        let entered = access::enter(self.task, self.args, Some(self.checked)).await;
+        let mut access = entered.map_err(Halt::of)?;
         let mut findings = std::mem::take(&mut access.findings);
         findings.join(self.findings.clone());
         let begun = async {
-            access::is_checked(self.task, &access, self.checked).await.map_err(Halt::of)?;
             let (faults, seal) = access::compatible(self.task, &access, &self.summary).await;
             if faults.has_problems() {
                 return Err(Halt::of(faults));

@@ -25,7 +25,7 @@ pub(super) async fn check(task: &Task, args: &Args) -> Report {
 /// Object and servers at once: what is wrong with one does not hide what is wrong with the other.
 async fn look(task: &Task, args: &Args, progress: &Progress, clock: ServerClock) -> Findings {
     let ((mut findings, summary), access) =
-        tokio::join!(snapshot::read(task, args, progress, sink()), access::enter(task, args));
+        tokio::join!(snapshot::read(task, args, progress, sink()), access::enter(task, args, None));
     let mut manifest = None;
     if let Some(summary) = &summary {
         let (faults, found) = manifest::read(task, args, summary).await;

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::prove::{Case, prove};
 use crate::report::{self, Findings};
 use api::conditions::Reason;
-use api::task::{Answer, Outcome, Proof, Report, Task};
+use api::task::{Outcome, Proof, Report, Task};
 use plan::proof::Post;
 use std::time::Duration;
 
@@ -35,24 +35,16 @@ async fn find_out(task: &Task, args: &Args, longest: Duration) -> Report {
     };
     let case = Case {
         claim,
-        post: Post::TailSent(*answer),
+        post: Post::TailSent(answer.as_ref().map(|answered| answered.answer)),
         size: 0,
         nothing_on_its_way: *nothing_on_its_way,
         acknowledged: None,
         force: task.force,
     };
     let proof = prove(&cluster, &case, longest).await;
-    let post = told(*answer).to_owned();
+    let unheard = || "the pod that sent it wrote nothing of an answer on its ticket".to_owned();
+    let post = answer.as_ref().map_or_else(unheard, |answered| answered.said.clone());
     conclude(Findings::default(), &Done { task, post, proof, leader: &claim.leader, cut: None })
-}
-
-/// What is known of the answer to the POST.
-const fn told(answer: Option<Answer>) -> &'static str {
-    match answer {
-        Some(Answer::Acknowledged) => "the leader acknowledged it",
-        Some(Answer::Refused) => "the leader refused it",
-        None => "the pod that sent it wrote nothing of an answer on its ticket",
-    }
 }
 
 fn unknown(what: &str) -> Report {

@@ -155,21 +155,21 @@ impl<'a> What<'a> {
         };
         tracing::info!(?sent, "the POST has ended");
         let read = Moment::now();
-        let (post, told) = match &sent {
+        let (answer, said) = match &sent {
             Sent::Nothing(fault) => {
                 access.session.end().await;
                 return conclude::tail_kept(self.task, findings, fault);
             }
-            Sent::Acknowledged => (Some(Answer::Acknowledged), "the leader acknowledged it".to_owned()),
-            Sent::Refused(fault) => (Some(Answer::Refused), format!("the leader refused it ({fault})")),
-            Sent::Unclear(fault) => (None, format!("the leader gave no clear answer ({fault})")),
+            Sent::Acknowledged => (Answer::Acknowledged, "the leader acknowledged it".to_owned()),
+            Sent::Refused(fault) => (Answer::Refused, format!("the leader refused it ({fault})")),
+            Sent::Unclear(fault) => (Answer::Unclear, format!("the leader gave no clear answer ({fault})")),
         };
-        let answered = post.map(|answer| Answered { answer, at: Time(clock.now()) });
-        self.progress.answered(answered);
-        let is_acknowledged = post == Some(Answer::Acknowledged);
+        let answered = Answered { answer, said: said.clone(), at: Time(clock.now()) };
+        self.progress.change(|left| left.answer = Some(answered));
+        let is_acknowledged = answer == Answer::Acknowledged;
         let case = Case {
             claim: &claim,
-            post: Post::TailSent(post),
+            post: Post::TailSent(Some(answer)),
             size,
             nothing_on_its_way: false,
             acknowledged: is_acknowledged.then_some(read),
@@ -181,7 +181,7 @@ impl<'a> What<'a> {
             access.session.end().await;
         }
         let cut = sent.was_cut().then(|| setting(size));
-        conclude::conclude(findings, &Done { task: self.task, post: told, proof, leader, cut })
+        conclude::conclude(findings, &Done { task: self.task, post: said, proof, leader, cut })
     }
 
     /// Asked once more now that the ticket is claimed: found later, it came after the claim.

@@ -151,9 +151,9 @@ pub struct Pinned {
 pub struct Proof {
     /// What the restore left on its ticket.
     pub claim: Claim,
-    /// The answer that its pod has read, if any is known.
+    /// How its POST ended, if its pod has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answer>,
+    pub answer: Option<Answered>,
     /// Whether no POST can be on its way any more, so that a marker that is still there proves that it was not applied.
     pub nothing_on_its_way: bool,
 }

@@ -3,6 +3,7 @@
 
 pub mod arbiter;
 mod draft;
+mod history;
 mod human;
 pub mod job;
 mod ladder;

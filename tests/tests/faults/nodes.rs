@@ -51,7 +51,7 @@ const fn case(name: &'static str, point: Where, fault: Fault) -> Case {
 
 /// A snapshot that was taken, not installed; installed here and not there; and one that went to a standby.
 const TRUTHS: [Case; 3] = [
-    case("alone-before", Where::Half, Fault::Alone(Since::Before)),
+    case("alone-before", Where::Tail, Fault::Alone(Since::Before)),
     case("alone-installed", Where::Answer, Fault::Alone(Since::Installed)),
     case("replaced-before", Where::Head, Fault::Replaced),
 ];

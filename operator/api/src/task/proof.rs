@@ -81,17 +81,19 @@ pub struct Claimed {
     pub servers: Servers,
 }
 
-/// What the sender of a snapshot has read of the leader's answer: the annotation [`crate::names::ANSWER`] of a ticket.
+/// How a POST ended whose tail was sent, as its sender saw it: the annotation [`crate::names::ANSWER`] of a ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answered {
-    /// What it was.
+    /// What was read of an answer.
     pub answer: Answer,
-    /// When it was read, by the API server's clock.
+    /// The same in words, as part of a sentence.
+    pub said: String,
+    /// When its connection had ended, by the API server's clock.
     pub at: Time,
 }
 
-/// An answer that says something.
+/// What an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
@@ -99,4 +101,6 @@ pub enum Answer {
     Acknowledged,
     /// OpenBao's own refusal, of a kind that comes before anything is restored.
     Refused,
+    /// Anything else, or no answer.
+    Unclear,
 }

@@ -1,15 +1,13 @@
 //! What was read of the world before planning; nothing in it comes from a watch cache.
 
+use super::Stage;
 use super::arbiter::ArbiterSeen;
-use super::{Outcome, Stage};
 use crate::lock;
-use api::cluster::RestoreRecord;
 use api::conditions::{Condition, Reason};
 use api::lock::Holder;
 use api::task::{self, Answered, Checked, Claimed, Pinned, Report};
 use api::{OpenBaoCluster, OpenBaoRestore, Operation, OperationLock, names};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Phase and condition of a cluster whose servers are being upgraded.
 const UPGRADING: &str = "Upgrading";
@@ -162,9 +160,6 @@ const FENCES: [Reason; 10] = [
 
 /// Comes before the former holder in the message of a lock that was overridden.
 pub(super) const OVERRODE: &str = "It overrode the lock of ";
-
-/// How many runs `status.restores` of a cluster keeps.
-const RUNS: usize = 20;
 
 /// Proofs are looked for up to this number; with ten minutes between them that is months.
 const MOST_PROOFS: u32 = 20_000;
@@ -320,57 +315,11 @@ impl Observed {
         self.check.checked()
     }
 
-    /// Whether another restore has replaced the data, or may have, since the check ended.
-    pub(super) fn superseded(&self) -> Option<&RestoreRecord> {
-        let checked = self.checked()?;
-        let since = |record: &&RestoreRecord| {
-            let is_later = record.time.as_ref().is_some_and(|time| time.0 >= checked.at.0);
-            record.uid != self.uid() && is_later
-        };
-        self.cluster.as_ref()?.status.as_ref()?.restores.iter().rev().find(since)
-    }
-
     /// Whether it is still what was judged. A deletion, and nothing else, adds one to the generation.
     pub(super) fn is_as_accepted(&self, accepted: Option<i64>) -> bool {
         let found = self.request.metadata.generation;
         let deleted = accepted.map(|accepted| accepted.saturating_add(i64::from(self.being_deleted())));
         found == accepted || found == deleted
-    }
-
-    /// UID of the newest run of this intent by another request.
-    pub(super) fn latest_run_of(&self, digest: Option<&str>) -> Option<String> {
-        let status = self.cluster.as_ref()?.status.as_ref()?;
-        let same = |record: &&RestoreRecord| {
-            Some(record.intent_digest.as_str()) == digest && record.uid != self.uid()
-        };
-        status.restores.iter().rev().find(same).map(|record| record.uid.clone())
-    }
-
-    /// `status.restores` of the cluster with what is known of this request now.
-    #[must_use]
-    pub fn records(&self, outcome: Outcome, now: Timestamp) -> Vec<RestoreRecord> {
-        let cluster = self.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
-        let mut restores = cluster.map(|status| status.restores.clone()).unwrap_or_default();
-        restores.retain(|record| record.uid != self.uid());
-        if outcome != Outcome::NotApplied {
-            let status = self.request.status.clone().unwrap_or_default();
-            restores.push(RestoreRecord {
-                name: self.name().to_owned(),
-                uid: self.uid().to_owned(),
-                intent_digest: status.intent_digest.unwrap_or_default(),
-                snapshot_digest: status.snapshot_digest.unwrap_or_default(),
-                outcome: outcome.as_str().to_owned(),
-                time: Some(Time(now)),
-            });
-        }
-        restores.drain(..restores.len().saturating_sub(RUNS));
-        restores
-    }
-
-    /// What `status.restores` of the cluster says of this request.
-    pub(super) fn recorded(&self) -> Option<&str> {
-        let restores = self.cluster.as_ref()?.status.as_ref()?.restores.iter();
-        restores.rev().find(|record| record.uid == self.uid()).map(|record| record.outcome.as_str())
     }
 }
 

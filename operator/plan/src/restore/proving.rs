@@ -14,9 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Nothing of a POST is on its way any more so long after its sender was terminated: the server has seen its
-/// connection end, and what it had by then it has refused or applied.
-const AFTER_TERMINATION: SignedDuration = SignedDuration::from_secs(120);
+/// Nothing of a POST is on its way any more so long after its connection ended, by its sender's own word or since that was
+/// terminated: the server has seen it end, and what it had by then it has refused or applied.
+const AFTER_END: SignedDuration = SignedDuration::from_secs(120);
 
 /// A leader that has acknowledged a snapshot hangs for minutes while it installs a large one.
 const HANGS: SignedDuration = SignedDuration::from_mins(10);
@@ -120,8 +120,7 @@ fn begin(seen: &Observed, draft: &mut Draft, n: u32) -> Rung {
 
 /// After its pause; or at once when more can be proved than the last one could, which asked `since` then.
 fn is_due(seen: &Observed, n: u32, since: Timestamp, now: Timestamp) -> bool {
-    let claim = seen.restore.ticket.as_ref().and_then(|ticket| ticket.claim.as_ref());
-    let ends = claim.map(|claimed| nothing_after(&claimed.claim, seen.restore.pods.claimant_terminated));
+    let ends = nothing_after(&seen.restore);
     now.duration_since(since) >= pause(n) || ends.is_some_and(|ends| since < ends && ends <= now)
 }
 
@@ -134,15 +133,17 @@ fn pause(n: u32) -> SignedDuration {
 pub(super) fn question(seen: &Observed, now: Timestamp) -> Option<task::Proof> {
     let ticket = seen.restore.ticket.as_ref()?;
     let claim = ticket.claim.as_ref()?.claim.clone();
-    let nothing_on_its_way = now >= nothing_after(&claim, seen.restore.pods.claimant_terminated);
-    let answer = ticket.answer.as_ref().map(|answered| answered.answer);
-    Some(task::Proof { claim, answer, nothing_on_its_way })
+    let nothing_on_its_way = nothing_after(&seen.restore).is_some_and(|ends| ends <= now);
+    Some(task::Proof { claim, answer: ticket.answer.clone(), nothing_on_its_way })
 }
 
-/// From when on nothing of a POST is on its way.
-fn nothing_after(claim: &Claim, terminated: Option<Timestamp>) -> Timestamp {
-    let ended = terminated.and_then(|since| since.checked_add(AFTER_TERMINATION).ok());
-    ended.map_or(claim.nothing_after.0, |ended| ended.min(claim.nothing_after.0))
+/// From when on nothing of a claimed POST is on its way.
+fn nothing_after(restore: &Run) -> Option<Timestamp> {
+    let ticket = restore.ticket.as_ref()?;
+    let answered = ticket.answer.as_ref().map(|answered| answered.at.0);
+    let ended = [answered, restore.pods.claimant_terminated].into_iter().flatten().min();
+    let settled = ended.and_then(|ended| ended.checked_add(AFTER_END).ok());
+    [Some(ticket.claim.as_ref()?.claim.nothing_after.0), settled].into_iter().flatten().min()
 }
 
 /// A human's word, once no pod is left, and nothing is on its way, that could make it untrue.

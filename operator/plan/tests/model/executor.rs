@@ -25,7 +25,7 @@ pub(crate) enum Act {
     Refuse,
     /// It has asked once more, and sends the tail.
     Tail,
-    /// It notes on its ticket what says something. Where that cannot be reached, nobody else hears of an answer either.
+    /// It notes on its ticket how its POST ended. Where that cannot be reached, nobody else hears of an answer either.
     Hear(Answer),
     /// Only a mistaken one: it takes the snapshot's marker out of the data before it reports.
     Consume,
@@ -192,9 +192,7 @@ fn write(state: &mut State, request: usize, index: usize, act: Act) -> Process {
         (Act::Lose, Some(Ticket { claim: Claim::Pod(_), .. })) => {
             return Process::Ended(Some(Report::Unknown));
         }
-        (Act::Hear(answer), Some(ticket)) if is_own(ticket, index) && answer != Answer::Unclear => {
-            ticket.answer = Some(answer);
-        }
+        (Act::Hear(answer), Some(ticket)) if is_own(ticket, index) => ticket.answer = Some(answer),
         (Act::Leave { report, reached: true }, Some(ticket))
             if is_own(ticket, index) && ticket.report.is_none() =>
         {

@@ -54,7 +54,7 @@ pub(crate) fn verdict(protocol: &Protocol, state: &State, request: usize, asker:
     let answer = match asker.answer {
         Answer::Acknowledged => Some(task::Answer::Acknowledged),
         Answer::Refused => Some(task::Answer::Refused),
-        Answer::Unclear => None,
+        Answer::Unclear => Some(task::Answer::Unclear),
     };
     let look = look(state, request, asker);
     if let Some(look) = &look {

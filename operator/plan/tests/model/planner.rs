@@ -67,9 +67,10 @@ fn asked(sight: &Sight, statuses: &mut Statuses) -> Planned {
                 ticket: ticket.map_or(0, |ticket| ticket.uid),
                 edits: sight.request.edits,
                 quiet: task.proof.as_ref().is_some_and(|proof| proof.nothing_on_its_way),
-                answer: task.proof.and_then(|proof| proof.answer).map(|answer| match answer {
+                answer: task.proof.and_then(|proof| proof.answer).map(|answered| match answered.answer {
                     wire::Answer::Acknowledged => Answer::Acknowledged,
                     wire::Answer::Refused => Answer::Refused,
+                    wire::Answer::Unclear => Answer::Unclear,
                 }),
             }
         }),

@@ -59,18 +59,18 @@ pub(crate) fn ticket(ticket: &Ticket, index: usize, now: Timestamp, age: Age) ->
     let servers = Servers { addresses: vec!["https://c-0".to_owned()], replicas: 1, tls_server_name: None };
     let claim = || Claimed { claim: judge::claim(age.snapshot, now + after), servers };
     let read = Time(now - SignedDuration::from_hours(i64::from(age.quiet)));
-    let answer = match ticket.answer {
-        Some(Answer::Acknowledged) => Some(task::Answer::Acknowledged),
-        Some(Answer::Refused) => Some(task::Answer::Refused),
-        Some(Answer::Unclear) | None => None,
-    };
+    let answer = ticket.answer.map(|answer| match answer {
+        Answer::Acknowledged => task::Answer::Acknowledged,
+        Answer::Refused => task::Answer::Refused,
+        Answer::Unclear => task::Answer::Unclear,
+    });
     TicketSeen {
         uid: ticket_uid(ticket.uid),
         request: Some(uid(index)),
         created: Some(now),
         job: ticket.job.map(job_uid),
         claim: matches!(ticket.claim, Claim::Pod(_)).then(claim),
-        answer: answer.map(|answer| Answered { answer, at: read }),
+        answer: answer.map(|answer| Answered { answer, said: "it ended".to_owned(), at: read }),
         holder,
         beats: ticket.beats,
         progress: None,

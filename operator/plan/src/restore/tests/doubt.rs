@@ -2,6 +2,7 @@
 
 use super::*;
 use api::conditions::ConditionType;
+use api::task::{Answer, Answered};
 
 /// A restore whose pod claimed its ticket and is gone without a word.
 fn silent() -> World {
@@ -96,9 +97,17 @@ fn a_marker_that_is_there_proves_something_only_when_nothing_is_on_its_way() {
     let asks = |world: &World, now| proving::question(&world.seen, now).unwrap().nothing_on_its_way;
     assert!(!asks(&world, start() + 29.minutes()));
     assert!(asks(&world, start() + 30.minutes()));
-    world.seen.restore.pods.claimant_terminated = Some(start());
-    assert!(!asks(&world, start() + 119.seconds()));
-    assert!(asks(&world, start() + 120.seconds()));
+    let mut terminated = world.seen.clone();
+    terminated.restore.pods.claimant_terminated = Some(start());
+    // A pod that is deleted says so on its ticket, and is gone before anybody sees it end.
+    let mut answered = world.seen.clone();
+    let answer = Answered { answer: Answer::Unclear, said: "it broke".to_owned(), at: Time(start()) };
+    answered.restore.ticket.as_mut().unwrap().answer = Some(answer);
+    for seen in [terminated, answered] {
+        world.seen = seen;
+        assert!(!asks(&world, start() + 119.seconds()));
+        assert!(asks(&world, start() + 120.seconds()));
+    }
 }
 
 #[test]
