@@ -118,6 +118,17 @@ impl Answer {
         format!("{} {text}", self.status).trim_end().to_owned()
     }
 
+    /// How long to wait before the same is asked again, where another answer may come and that was not begun long ago.
+    pub(crate) fn pause(&self, begun: Instant) -> Option<Duration> {
+        let pause = matches!(self.status, 429 | 502..=504).then(|| self.retry_after.unwrap_or(PAUSE))?;
+        within(pause, begun)
+    }
+
+    /// The same for a quota alone: a sealed server is not waited for.
+    fn room(&self, begun: Instant) -> Option<Duration> {
+        self.pause(begun).filter(|_| self.status == 429)
+    }
+
     /// Whether OpenBao itself says what is wrong. What stands before it has pages.
     pub(crate) fn is_own(&self) -> bool {
         self.body["errors"].is_array()
@@ -243,7 +254,14 @@ impl Node {
 
     /// What it says about who leads now.
     pub(crate) async fn leadership(&self) -> Result<Leadership, String> {
-        leadership(self.get(LEADER).await?)
+        let begun = Instant::now();
+        loop {
+            let answer = self.get(LEADER).await?;
+            match answer.room(begun) {
+                Some(pause) => sleep(pause).await,
+                None => return leadership(answer),
+            }
+        }
     }
 
     /// Kind of its seal.
@@ -273,18 +291,16 @@ pub(crate) async fn insist(request: RequestBuilder) -> Result<Answer, String> {
     loop {
         let Some(again) = request.try_clone() else { return ask(request).await };
         let answered = ask(again).await;
-        let pause = match &answered {
-            Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {
-                answer.retry_after.unwrap_or(PAUSE)
-            }
-            Ok(_) => return answered,
-            Err(_) => PAUSE,
-        };
-        if begun.elapsed() + pause > PATIENCE {
-            return answered;
+        let pause = answered.as_ref().map_or_else(|_| within(PAUSE, begun), |answer| answer.pause(begun));
+        match pause {
+            Some(pause) => sleep(pause).await,
+            None => return answered,
         }
-        sleep(pause).await;
     }
+}
+
+fn within(pause: Duration, begun: Instant) -> Option<Duration> {
+    (begun.elapsed() + pause <= PATIENCE).then_some(pause)
 }
 
 /// Sends a small request; every answer is one.

@@ -27,9 +27,9 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 use wire::{Io, Watched};
@@ -135,8 +135,15 @@ impl Connection {
 
     /// What the server says about who leads now.
     pub(crate) async fn leadership(&mut self) -> Result<Leadership, String> {
-        let asked = timeout(ANSWER, self.ask(LEADER)).await;
-        leadership(asked.map_err(|_| "it gave no answer in time".to_owned())??)
+        let begun = Instant::now();
+        loop {
+            let asked = timeout(ANSWER, self.ask(LEADER)).await;
+            let answer = asked.map_err(|_| "it gave no answer in time".to_owned())??;
+            match answer.room(begun) {
+                Some(pause) => sleep(pause).await,
+                None => return leadership(answer),
+            }
+        }
     }
 
     async fn ask(&mut self, path: &str) -> Result<Answer, String> {

@@ -7,8 +7,8 @@ use archive::Summary;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
 
 /// Where a snapshot is sent, with OpenBao's check of its seal.
 pub(crate) const SNAPSHOT: &str = "sys/storage/raft/snapshot";
@@ -164,20 +164,26 @@ impl Session {
 
     /// Asks the leader for a snapshot; gives it once its first bytes come.
     pub(crate) async fn download(&self) -> Result<Response, OpenBaoError> {
-        let refused = OpenBaoError::no_snapshot;
-        let response = timeout(FIRST_BYTE, self.request(Method::GET, SNAPSHOT).send())
-            .await
-            .map_err(|_| refused(format!("nothing came within {} s", FIRST_BYTE.as_secs())))?
-            .map_err(|error| refused(fault(error)))?;
-        if response.status() == StatusCode::OK {
-            return Ok(response);
-        }
-        let answered = timeout(ANSWER, whole(response)).await;
-        let answered = answered.map_err(|_| refused("its answer broke off".to_owned()))?;
-        let answered = answered.map_err(|error| refused(fault(error)))?;
-        match answered.status {
-            403 => Err(self.lacks(&answered.fault(), READ, &[SNAPSHOT]).of_a_token_that_may_be_void()),
-            _ => Err(refused(answered.fault())),
+        let (refused, begun) = (OpenBaoError::no_snapshot, Instant::now());
+        loop {
+            let response = timeout(FIRST_BYTE, self.request(Method::GET, SNAPSHOT).send())
+                .await
+                .map_err(|_| refused(format!("nothing came within {} s", FIRST_BYTE.as_secs())))?
+                .map_err(|error| refused(fault(error)))?;
+            if response.status() == StatusCode::OK {
+                return Ok(response);
+            }
+            let answered = timeout(ANSWER, whole(response)).await;
+            let answered = answered.map_err(|_| refused("its answer broke off".to_owned()))?;
+            let answered = answered.map_err(|error| refused(fault(error)))?;
+            match answered.pause(begun) {
+                Some(pause) => sleep(pause).await,
+                None if answered.status == 403 => {
+                    let lacks = self.lacks(&answered.fault(), READ, &[SNAPSHOT]);
+                    return Err(lacks.of_a_token_that_may_be_void());
+                }
+                None => return Err(refused(answered.fault())),
+            }
         }
     }
 

@@ -57,7 +57,7 @@ impl<'a> Sending<'a> {
             if !self.pass(client, to, upto).await? {
                 return Ok(End::Close);
             }
-            let end = self.at(point).await;
+            let end = self.read(road, point).await?;
             if end != End::GoOn {
                 return Ok(end);
             }
@@ -108,7 +108,6 @@ impl<'a> Sending<'a> {
         Ok(passed == wanted)
     }
 
-    /// What is to break here breaks once the server has read all that was sent: a reset would take it away again.
     async fn deliver(
         &self,
         to: &mut (impl AsyncWrite + Unpin),
@@ -118,6 +117,11 @@ impl<'a> Sending<'a> {
     ) -> anyhow::Result<End> {
         to.write_all(bytes).await?;
         to.flush().await?;
+        self.read(road, point).await
+    }
+
+    /// What is to break here breaks once the server has read all that was sent: a reset would take it away again.
+    async fn read(&self, road: Road, point: Where) -> anyhow::Result<End> {
         let Some(then) = self.post.and_then(|_| self.shared.order.at(point)) else {
             return Ok(End::GoOn);
         };

@@ -2,6 +2,7 @@
 //! says is held against what OpenBao has.
 #![expect(clippy::unwrap_used, reason = "what cannot be read or made fails the test")]
 
+mod archives;
 mod balancers;
 mod clones;
 mod exclusive;

@@ -130,6 +130,12 @@ impl Break {
     }
 }
 
+/// Both, or one by turns.
+fn kinds(both: bool, turn: usize) -> Vec<Kind> {
+    let all = [Kind::Marked, Kind::Bare];
+    if both { all.to_vec() } else { vec![all[turn % all.len()]] }
+}
+
 fn hows(at: Where) -> Vec<How> {
     let mut hows = vec![STALL, How::Reset, How::Close];
     if (Where::Head..=Where::AfterTail).contains(&at) {
@@ -182,19 +188,20 @@ impl Row {
     /// Every break, while the world does nothing. What is known of the snapshot decides only where a tail was sent.
     pub(crate) fn quiet() -> Vec<Self> {
         let rows = Break::all().into_iter().enumerate().flat_map(|(number, breaks)| {
-            let by_turns = [Kind::Marked, Kind::Bare][number % 2];
             let decides = breaks.end(Kind::Marked) != breaks.end(Kind::Bare);
-            let kinds = if decides { vec![Kind::Marked, Kind::Bare] } else { vec![by_turns] };
-            kinds.into_iter().map(move |kind| (breaks, Event::Nothing, kind))
+            kinds(decides, number).into_iter().map(move |kind| (breaks, Event::Nothing, kind))
         });
         numbered(rows)
     }
 
-    /// Every break by every event by every kind of snapshot.
+    /// Every break by every event, by every kind of snapshot where it comes after the tail.
     pub(crate) fn eventful() -> Vec<Self> {
-        let rows = Break::all().into_iter().flat_map(|breaks| {
-            let events = EVENTS.into_iter().filter(move |event| event.befalls(breaks));
-            events.flat_map(move |event| [Kind::Marked, Kind::Bare].map(|kind| (breaks, event, kind)))
+        let rows = Break::all().into_iter().enumerate().flat_map(|(number, breaks)| {
+            let events = EVENTS.into_iter().enumerate().filter(move |(_, event)| event.befalls(breaks));
+            events.flat_map(move |(turn, event)| {
+                let kinds = kinds(!breaks.at.is_before_the_tail(), number + turn);
+                kinds.into_iter().map(move |kind| (breaks, event, kind))
+            })
         });
         numbered(rows)
     }
