@@ -61,6 +61,8 @@ pub enum Side {
 pub struct Options {
     /// Where it is cut, if at all.
     pub cut: Option<Cut>,
+    /// Whether who is cut off waits for answers that never come, instead of seeing its connections end.
+    pub is_silent: bool,
     /// Where pods of the Jobs that are made through it find their API server, if not at the API server.
     pub pods: Option<SocketAddr>,
 }

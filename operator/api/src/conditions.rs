@@ -209,8 +209,6 @@ named! {
         AddressShared,
         /// A quota of OpenBao refuses the request.
         QuotaExceeded,
-        /// A server answers nothing at all any more.
-        ServerHung,
         /// Another operation works on the same OpenBao by another `OpenBaoCluster`.
         OpenBaoBusy,
         /// The Job was made from a template that is no longer the cluster's.

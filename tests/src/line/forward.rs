@@ -1,7 +1,7 @@
 //! One request of the client, to the API server and back.
 
 use super::{Shared, Side, view};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow};
 use futures::TryStreamExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, StreamBody};
@@ -43,20 +43,30 @@ impl Forward {
     /// An error ends the connection without an answer.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
         let caller = request.headers().get(AUTHORIZATION).cloned();
-        ensure!(!self.shared.is_cut_off(caller.as_ref()), "the line is cut");
+        if self.shared.is_cut_off(caller.as_ref()) {
+            return Err(self.cut().await);
+        }
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let side = self.shared.note(&head.method, head.uri.path(), &body);
         if side == Some(Side::Before) {
             self.shared.cut_off(caller);
-            bail!("the line is cut");
+            return Err(self.cut().await);
         }
         let answer = self.ask(head, body).await?;
         if side == Some(Side::After) {
             self.shared.cut_off(caller);
-            bail!("the line is cut");
+            return Err(self.cut().await);
         }
         Ok(answer)
+    }
+
+    /// What its client hears from then on.
+    async fn cut(&self) -> anyhow::Error {
+        if self.shared.options.is_silent {
+            std::future::pending::<()>().await;
+        }
+        anyhow!("the line is cut")
     }
 
     async fn ask(&self, head: Parts, mut body: Bytes) -> anyhow::Result<Response<Body>> {

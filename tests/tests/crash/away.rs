@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tests::harness::lane;
 use tests::line::{Cut, Line, Options, Side, Write};
 use tests::openbao::outside::{Seal, Settings};
-use tests::site::{NOT_APPLIED, Place, Site, Verdict};
+use tests::site::{NOT_APPLIED, Place, Site, Verdict, all};
 
 /// From the claim to the end of the POST, and of what waits for that in the server.
 const RESET_WITHIN: Duration = Duration::from_secs(5);
@@ -17,10 +17,11 @@ const BESIDES: Duration = Duration::from_secs(2);
 
 /// Bug: a POST is held open for as long as the API server is away, and with it every request to OpenBao once somebody
 /// seals it or tells it to step down; or its tail is sent without a claim.
-async fn is_reset(of_claim: Side) {
-    let name = format!("away-{of_claim:?}").to_lowercase();
+async fn is_reset(of_claim: Side, is_silent: bool) {
+    let how = if is_silent { "silent" } else { "broken" };
+    let name = format!("{how}-{of_claim:?}").to_lowercase();
     let place = Place::of(cluster(), &cluster().namespace("away")).await;
-    let line = |cut, pods| Line::open(cluster(), &place.namespace, Options { cut, pods });
+    let line = |cut, pods| Line::open(cluster(), &place.namespace, Options { cut, is_silent, pods });
     let pods = line(Some(Cut { at: Write::Claim, side: of_claim }), None).await.unwrap();
     let operators = line(None, Some(pods.address())).await.unwrap();
     let _operator = installed().await.start(&operators, &[]).unwrap();
@@ -44,7 +45,6 @@ async fn is_reset(of_claim: Side) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_that_is_not_answered_ends_the_post() {
     let _lane = lane().await;
-    for of_claim in [Side::Before, Side::After] {
-        is_reset(of_claim).await;
-    }
+    let rows = [(Side::Before, false), (Side::After, false), (Side::Before, true), (Side::After, true)];
+    all(rows.map(|(of_claim, is_silent)| is_reset(of_claim, is_silent)), 2).await;
 }

@@ -60,7 +60,7 @@ pub(crate) async fn watch<T>(
     end: impl AsyncFn() -> T,
 ) -> Seen<T> {
     let cut = |who| death.filter(|death| death.who == who).map(|death| death.cut);
-    let line = |cut, pods| Line::open(cluster(), namespace, Options { cut, pods });
+    let line = |cut, pods| Line::open(cluster(), namespace, Options { cut, pods, ..Options::default() });
     let pods = line(cut(Who::Executor), None).await.unwrap();
     let first = line(cut(Who::Operator), Some(pods.address())).await.unwrap();
     let second = line(None, Some(pods.address())).await.unwrap();

@@ -225,5 +225,5 @@ async fn a_leader_that_falls_decides_nothing_by_it() {
     let first = usize::try_from(sample.seed % OTHERS.len() as u64).unwrap();
     let others = OTHERS.iter().cycle().skip(first).take(sample.count);
     let rows = TRUTHS.iter().chain(others).map(|case| is_judged_rightly(place, case).boxed_local());
-    all(rows.chain([a_standby_is_not_taken_for_the_leader(place).boxed_local()]), 4).await;
+    all(rows.chain([a_standby_is_not_taken_for_the_leader(place).boxed_local()]), 6).await;
 }

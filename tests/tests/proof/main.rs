@@ -17,11 +17,14 @@ mod world;
 
 use lanes::Lanes;
 use place::place;
+use seen::is_soak;
 use table::{Event, Row};
 use tests::harness::{sample, some_of};
 
-/// Rows that run side by side.
-const AT_ONCE: usize = 16;
+/// Rows that run side by side: most of each is waiting.
+const AT_ONCE: usize = 24;
+/// The same in a soak.
+const AT_ONCE_IN_A_SOAK: usize = 32;
 /// Of those in which the world does something, in the suite.
 const EVENTFUL: usize = 16;
 
@@ -41,7 +44,8 @@ async fn what_is_told_of_a_post_that_breaks_is_what_openbao_has() {
     rows.sort_by_key(|row| (!row.breaks.is_slow(), row.event == Event::Nothing));
     let (killed, rows) = rows.into_iter().partition(|row| row.event == Event::OperatorsKilled);
     let lanes = Lanes::open(place().await).await;
-    lanes.play(rows, AT_ONCE).await;
-    lanes.play(killed, AT_ONCE).await;
+    let at_once = if is_soak() { AT_ONCE_IN_A_SOAK } else { AT_ONCE };
+    lanes.play(rows, at_once).await;
+    lanes.play(killed, at_once).await;
     lanes.close();
 }

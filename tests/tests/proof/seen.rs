@@ -8,8 +8,9 @@ use tests::site::{Restore, condition};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Two minutes until nothing can be on its way, half a minute between two looks, and Jobs for it.
 const SETTLES_WITHIN: Duration = Duration::from_mins(6);
-/// How long a doubt is looked at that nothing can end; a soak waits for it as for any other.
+/// How long a doubt is looked at that nothing can end; a soak waits until nothing can be on its way, and it is asked again.
 const DOUBT: Duration = Duration::from_secs(20);
+const DOUBT_OF_A_SOAK: Duration = Duration::from_mins(4);
 
 /// A request over its time.
 #[derive(Debug)]
@@ -50,8 +51,12 @@ pub(crate) async fn watch(restore: &Restore, may_last: impl AsyncFn() -> bool) -
             return Seen { end, object, doubted, freed: Some(Instant::now()) };
         }
         let lasts = doubted.is_some_and(|since: Instant| since.elapsed() > patience);
-        if lasts && patience == DOUBT && (is_soak() || !may_last().await) {
-            patience = SETTLES_WITHIN;
+        if lasts && patience == DOUBT {
+            patience = match (may_last().await, is_soak()) {
+                (true, false) => Duration::ZERO,
+                (true, true) => DOUBT_OF_A_SOAK,
+                (false, _) => SETTLES_WITHIN,
+            };
             continue;
         }
         if lasts {
@@ -82,6 +87,6 @@ fn is_consistent(object: &OpenBaoRestore, name: &str) {
     }
 }
 
-fn is_soak() -> bool {
+pub(crate) fn is_soak() -> bool {
     std::env::var_os("SOAK").is_some()
 }

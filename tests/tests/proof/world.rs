@@ -58,7 +58,7 @@ impl<'a> World<'a> {
     pub(crate) fn early(&self, at: Where) -> Option<Where> {
         match self.event {
             Event::MarkedRestored if at > Where::Head => Some(Where::Head),
-            Event::FrozenWithTail => Some(Where::BeforeTail),
+            Event::FrozenWithTail => Some(Where::Tail),
             _ => None,
         }
     }
