@@ -2,7 +2,7 @@
 
 use crate::place::cluster;
 use crate::play::{Delay, READ_TIMEOUT, play};
-use crate::table::{Event, Kind, Row};
+use crate::table::{Kind, Row};
 use futures::FutureExt;
 use futures::future::join_all;
 use std::collections::VecDeque;
@@ -71,11 +71,11 @@ impl Lanes {
     }
 
     async fn lane(&self, rows: &Mutex<VecDeque<Row>>) {
-        let mut bench = None;
+        let mut bench: Option<Bench> = None;
         loop {
             let Some(row) = rows.lock().unwrap().pop_front() else { return };
             let mut played = match bench.take() {
-                Some(bench) if row.event == Event::Nothing => bench,
+                Some(bench) if bench.site.proxies.len() == row.event.replicas() => bench,
                 _ => self.bench(row.event.replicas()).await,
             };
             match AssertUnwindSafe(play(&row, &mut played, &self.elsewhere)).catch_unwind().await {
@@ -83,7 +83,7 @@ impl Lanes {
                 Err(_) => self.failed.lock().unwrap().push(row.to_string()),
             }
             let failed = self.failed.lock().unwrap().contains(&row.to_string());
-            bench = Some(played).filter(|_| row.event == Event::Nothing && !failed);
+            bench = Some(played).filter(|_| row.event.leaves_them() && !failed);
         }
     }
 

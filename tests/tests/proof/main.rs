@@ -40,8 +40,12 @@ async fn what_is_told_of_a_post_that_breaks_is_what_openbao_has() {
     eventful.retain(is_wanted);
     println!("{} ways to break while the world does nothing", rows.len());
     rows.extend(some_of(&eventful, &sample(EVENTFUL, eventful.len())));
-    // What takes longest begins first, and nobody else's operators are killed under anybody.
-    rows.sort_by_key(|row| (!row.breaks.is_slow(), row.event == Event::Nothing));
+    // What takes longest begins first, those come together that can have the same servers, and nobody else's operators are
+    // killed under anybody.
+    let is_quiet = |row: &Row| row.event == Event::Nothing;
+    rows.sort_by_key(|row| {
+        (!row.breaks.is_slow(), is_quiet(row), row.event.replicas(), row.event.leaves_them())
+    });
     let (killed, rows) = rows.into_iter().partition(|row| row.event == Event::OperatorsKilled);
     let lanes = Lanes::open(place().await).await;
     let at_once = if is_soak() { AT_ONCE_IN_A_SOAK } else { AT_ONCE };

@@ -5,7 +5,7 @@ use api::{OpenBaoRestore, Phase};
 use std::time::{Duration, Instant};
 use tests::site::{Restore, condition};
 
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// Two minutes until nothing can be on its way, half a minute between two looks, and Jobs for it.
 const SETTLES_WITHIN: Duration = Duration::from_mins(6);
 /// How long a doubt is looked at that nothing can end; a soak waits until nothing can be on its way, and it is asked again.

@@ -98,13 +98,14 @@ const PASSING: [u16; 5] = [307, 429, 502, 503, 504];
 impl Break {
     /// All of them.
     pub(crate) fn all() -> Vec<Self> {
-        let ways = Where::ALL.into_iter().flat_map(|at| hows(at).into_iter().map(move |how| (at, how)));
-        let times = |(at, how)| {
-            let again = at < Where::Tail && is_passing(how) && !matches!(how, How::Stall(_));
-            let times = if again { &[Times::Once, Times::Always][..] } else { &[Times::Once] };
-            times.iter().map(move |times| Self { at, how, times: *times })
-        };
-        ways.flat_map(times).collect()
+        ways().flat_map(|(at, how)| Self::of(at, how)).collect()
+    }
+
+    /// Once, and each time where that makes a difference.
+    fn of(at: Where, how: How) -> Vec<Self> {
+        let again = at < Where::Tail && is_passing(how) && !matches!(how, How::Stall(_));
+        let times = if again { &[Times::Once, Times::Always][..] } else { &[Times::Once] };
+        times.iter().map(|times| Self { at, how, times: *times }).collect()
     }
 
     /// Whether nothing of the tail can come to the server.
@@ -124,16 +125,22 @@ impl Break {
         }
     }
 
+    /// What is known of the snapshot: both where that decides, else one by turns.
+    fn kinds(self, turn: usize) -> Vec<Kind> {
+        let all = [Kind::Marked, Kind::Bare];
+        let decides = self.end(Kind::Marked) != self.end(Kind::Bare);
+        if decides { all.to_vec() } else { vec![all[turn % all.len()]] }
+    }
+
     /// Whether it takes minutes until nothing can be on its way any more.
     pub(crate) fn is_slow(self) -> bool {
         self.at == Where::Tail && !matches!(self.how, How::Stall(_) | How::Refuses)
     }
 }
 
-/// Both, or one by turns.
-fn kinds(both: bool, turn: usize) -> Vec<Kind> {
-    let all = [Kind::Marked, Kind::Bare];
-    if both { all.to_vec() } else { vec![all[turn % all.len()]] }
+/// Every point, and each way to break there.
+fn ways() -> impl Iterator<Item = (Where, How)> {
+    Where::ALL.into_iter().flat_map(|at| hows(at).into_iter().map(move |how| (at, how)))
 }
 
 fn hows(at: Where) -> Vec<How> {
@@ -172,11 +179,13 @@ impl Event {
     }
 
     /// Whether it can befall a POST that breaks there.
-    fn befalls(self, breaks: Break) -> bool {
-        match self {
-            Self::FrozenWithTail => breaks.at == Where::AfterTail,
-            _ => true,
-        }
+    fn befalls(self, at: Where) -> bool {
+        self != Self::FrozenWithTail || at == Where::AfterTail
+    }
+
+    /// Whether the same servers and proxies will do for another row.
+    pub(crate) fn leaves_them(self) -> bool {
+        !self.replaces_data() && self != Self::FrozenWithTail
     }
 
     pub(crate) fn replicas(self) -> usize {
@@ -188,19 +197,19 @@ impl Row {
     /// Every break, while the world does nothing. What is known of the snapshot decides only where a tail was sent.
     pub(crate) fn quiet() -> Vec<Self> {
         let rows = Break::all().into_iter().enumerate().flat_map(|(number, breaks)| {
-            let decides = breaks.end(Kind::Marked) != breaks.end(Kind::Bare);
-            kinds(decides, number).into_iter().map(move |kind| (breaks, Event::Nothing, kind))
+            breaks.kinds(number).into_iter().map(move |kind| (breaks, Event::Nothing, kind))
         });
         numbered(rows)
     }
 
-    /// Every break by every event, by every kind of snapshot where it comes after the tail.
+    /// Every way to break by every event. Once or each time comes by turns.
     pub(crate) fn eventful() -> Vec<Self> {
-        let rows = Break::all().into_iter().enumerate().flat_map(|(number, breaks)| {
-            let events = EVENTS.into_iter().enumerate().filter(move |(_, event)| event.befalls(breaks));
+        let rows = ways().enumerate().flat_map(|(number, (at, how))| {
+            let events = EVENTS.into_iter().enumerate().filter(move |(_, event)| event.befalls(at));
             events.flat_map(move |(turn, event)| {
-                let kinds = kinds(!breaks.at.is_before_the_tail(), number + turn);
-                kinds.into_iter().map(move |kind| (breaks, event, kind))
+                let (turn, breaks) = (number + turn, Break::of(at, how));
+                let breaks = breaks[turn % breaks.len()];
+                breaks.kinds(turn / 2).into_iter().map(move |kind| (breaks, event, kind))
             })
         });
         numbered(rows)
