@@ -147,33 +147,43 @@ impl Posting {
         before_tail(self.exchange.heard().await)
     }
 
-    /// Sends the tail, soon after the claim or not at all, and waits this long for the answer.
-    pub(crate) async fn finish(self, claimed: Moment, answer: Duration) -> Sent {
+    /// Sends the tail, soon after the claim or not at all, and waits this long for the answer. The connection is left where
+    /// the server acknowledged it on it.
+    pub(crate) async fn finish(self, claimed: Moment, answer: Duration) -> (Sent, Option<Connection>) {
+        let nothing = |fault: &str| (Sent::Nothing(fault.to_owned()), None);
         if let Some(heard) = self.exchange.heard_by_now().await {
-            return Sent::Nothing(before_tail(heard).fault().to_owned());
+            return nothing(before_tail(heard).fault());
         }
-        let Some(tail) = self.tail else {
-            return Sent::Nothing("the snapshot was not ready to be sent".to_owned());
-        };
+        let Some(tail) = self.tail else { return nothing("the snapshot was not ready to be sent") };
         // Who does not take it has ended.
         let _ = self.release.send(Released { tail, claimed });
         let heard: Option<Heard> = timeout(answer, self.exchange.heard()).await.ok();
-        self.exchange.end().await;
-        if self.handed.load(Ordering::SeqCst) {
-            return after_tail(heard);
+        if !self.handed.load(Ordering::SeqCst) {
+            self.exchange.end().await;
+            return nothing(&unhanded(heard, claimed));
         }
-        Sent::Nothing(match heard {
-            _ if claimed.at_most() >= TAIL_WITHIN => {
-                format!("more than {} s had passed since the claim", TAIL_WITHIN.as_secs())
-            }
-            Some(heard) => before_tail(heard).fault().to_owned(),
-            None => "the connection did not take the end of the snapshot".to_owned(),
-        })
+        let sent = after_tail(heard);
+        if sent == Sent::Acknowledged {
+            return (sent, self.exchange.kept().await);
+        }
+        self.exchange.end().await;
+        (sent, None)
     }
 
     /// Resets the connection: the server sees it at once, and nothing of the tail can be sent any more.
     pub(crate) fn reset(self) {
         drop(self);
+    }
+}
+
+/// Why nothing of the tail was handed to the connection.
+fn unhanded(heard: Option<Heard>, claimed: Moment) -> String {
+    match heard {
+        _ if claimed.at_most() >= TAIL_WITHIN => {
+            format!("more than {} s had passed since the claim", TAIL_WITHIN.as_secs())
+        }
+        Some(heard) => before_tail(heard).fault().to_owned(),
+        None => "the connection did not take the end of the snapshot".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Asks the leader of the moment about the markers until the verdict is certain.
 
 use crate::clock::Moment;
-use crate::openbao::{Cluster, Node, Seen, leader_of};
+use crate::openbao::{Cluster, Connection, Node, Seen, leader_of};
 use api::task::{Claim, Identity};
 use jiff::Timestamp;
 use plan::proof::{Judge, Look, Lookup, Post, Verdict};
@@ -48,8 +48,13 @@ pub(crate) struct Sealed {
     pub(crate) kind: Option<String>,
 }
 
-/// Looks until it is known, or for this long, or until waiting is of no use.
-pub(crate) async fn prove(cluster: &Cluster, case: &Case<'_>, longest: Duration) -> Proof {
+/// Looks until it is known, or for this long, or until waiting is of no use. `pinned` is the connection of the POST.
+pub(crate) async fn prove(
+    cluster: &Cluster,
+    case: &Case<'_>,
+    mut pinned: Option<Connection>,
+    longest: Duration,
+) -> Proof {
     let begun = Moment::now();
     let mut judge = Judge::new(case.claim, case.post, case.size);
     let mut proof = Proof {
@@ -66,7 +71,8 @@ pub(crate) async fn prove(cluster: &Cluster, case: &Case<'_>, longest: Duration)
         if !seen.iter().any(|one| one.address == case.claim.leader && one.is_silent) {
             heard = Instant::now();
         }
-        if let Some((look, asked)) = look(cluster, &seen, case, begun).await {
+        if let Some((mut look, asked)) = look(cluster, &seen, case, begun).await {
+            look.acknowledged = acknowledged(&mut pinned, &look, case).await;
             proof.verdict = judge.look(&look);
             tracing::debug!(?look, verdict = ?proof.verdict, "looked for the proof");
             (proof.look, proof.asked) = (Some(look), asked);
@@ -115,9 +121,22 @@ async fn look(
         took: first.max(second),
         at,
         nothing_on_its_way: case.nothing_on_its_way,
-        acknowledged: case.acknowledged.map(|read| read.at_most()),
+        acknowledged: None,
     };
     is_same.then_some((look, after.said_at))
+}
+
+/// How long ago the leader of this look acknowledged the snapshot, if it is the very process that did: it says the same on the
+/// connection of the POST. By its address alone another one could be taken for it.
+async fn acknowledged(pinned: &mut Option<Connection>, look: &Look, case: &Case<'_>) -> Option<Duration> {
+    let (read, connection) = (case.acknowledged?, pinned.as_mut()?);
+    // It does not answer while it restores, and a question that gets no answer ends the connection.
+    if look.identity.active_time == case.claim.identity.active_time {
+        return None;
+    }
+    let said = connection.leadership().await.ok().filter(|said| said.is_self);
+    let active = said.and_then(|said| said.active_time)?.to_string();
+    (active == look.identity.active_time).then(|| read.at_most())
 }
 
 async fn lookup(node: &Node, marker: &str) -> (Lookup, Duration) {

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
@@ -64,13 +65,16 @@ pub(crate) struct Connection {
     host: String,
 }
 
-/// A connection with its last request.
+/// A connection with a request that may be its last.
 pub(crate) struct Exchange {
     driver: AbortOnDropHandle<()>,
     heard: Shared<BoxFuture<'static, Heard>>,
     /// Whether the head of an answer was read.
     begun: Arc<AtomicBool>,
+    /// What keeps the connection open, once the answer was read.
+    sender: oneshot::Receiver<SendRequest<Outgoing>>,
     wire: Arc<Wire>,
+    host: String,
 }
 
 impl Node {
@@ -164,22 +168,23 @@ impl Connection {
         &self.wire
     }
 
-    /// Sends the last request of this connection.
+    /// Sends a request that may be the last of this connection.
     pub(crate) fn send(self, request: Result<Request<Outgoing>, hyper::http::Error>) -> Exchange {
-        let Self { mut sender, driver, wire, .. } = self;
+        let Self { mut sender, driver, wire, host } = self;
         let answered = request.map(|request| sender.send_request(request));
         let begun = Arc::new(AtomicBool::new(false));
         let (known, begins) = (Arc::clone(&wire), Arc::clone(&begun));
+        let (keep, kept) = oneshot::channel();
         let heard = async move {
             let answered = answered.map_err(|error| Silence::Wrong(told(&error)))?.await;
             let answered = answered.map_err(|error| silence(&error, known.broken()))?;
             begins.store(true, Ordering::SeqCst);
             let answer = whole(answered).await;
-            // It was the sender that kept the connection open.
-            drop(sender);
+            // It keeps the connection open for whoever wants it, and ends it otherwise.
+            let _ = keep.send(sender);
             Ok(answer)
         };
-        Exchange { driver, heard: heard.boxed().shared(), begun, wire }
+        Exchange { driver, heard: heard.boxed().shared(), begun, sender: kept, wire, host }
     }
 }
 
@@ -200,6 +205,14 @@ impl Exchange {
 
     pub(crate) fn wire(&self) -> &Wire {
         &self.wire
+    }
+
+    /// The connection once its answer was read, if it is still there for another request.
+    pub(crate) async fn kept(self) -> Option<Connection> {
+        let Self { driver, mut sender, wire, host, .. } = self;
+        let mut sender = sender.try_recv().ok()?;
+        timeout(ANSWER, sender.ready()).await.ok()?.ok()?;
+        Some(Connection { sender, driver, wire, host })
     }
 
     /// Resets the connection. When this returns nothing is written to it any more.

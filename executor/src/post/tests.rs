@@ -88,7 +88,7 @@ async fn every_byte_is_sent_once() {
         let mut posting = snapshot.post_of(&server.address, tail, &progress).await;
         posting.ready().await.unwrap();
         assert_eq!(progress.text(), Some(format!("{tail}/{size}")));
-        assert_eq!(posting.finish(Moment::now(), LONG).await, Sent::Acknowledged);
+        assert_eq!(posting.finish(Moment::now(), LONG).await.0, Sent::Acknowledged);
         assert_eq!(progress.text(), Some(format!("{size}/{size}")));
         assert!(server.end().await.1 == snapshot.bytes, "{size} bytes with a tail at {tail}");
     }
@@ -110,7 +110,7 @@ async fn the_same_over_tls() {
     let mut posting = snapshot.post_to(cluster.node(0).unwrap().clone(), BEFORE, &Arc::default()).await;
     posting.ready().await.unwrap();
     server.go.notified().await;
-    assert_eq!(posting.finish(Moment::now(), LONG).await, Sent::Acknowledged);
+    assert_eq!(posting.finish(Moment::now(), LONG).await.0, Sent::Acknowledged);
     assert!(server.end().await.1 == snapshot.bytes);
 }
 
@@ -145,7 +145,7 @@ async fn the_tail_is_sent_soon_after_the_claim_or_never() {
         let server = Server::start(vec![Act::Read(BEFORE)]);
         let mut posting = Snapshot::small().post(&server.address).await;
         posting.ready().await.unwrap();
-        let sent = posting.finish(claimed, LONG).await;
+        let sent = posting.finish(claimed, LONG).await.0;
         assert!(matches!(&sent, Sent::Nothing(fault) if fault.contains("since the claim")), "{sent:?}");
         let (end, body) = server.end().await;
         assert_eq!((end, body.len() as u64), (Some(ErrorKind::ConnectionReset), BEFORE));
@@ -157,7 +157,7 @@ async fn the_tail_is_sent_soon_after_the_claim_or_never() {
 async fn a_tail_that_is_not_ready_is_not_sent() {
     let server = Server::start(vec![Act::Read(BEFORE)]);
     let posting = Snapshot::small().post(&server.address).await;
-    assert!(matches!(posting.finish(Moment::now(), LONG).await, Sent::Nothing(_)));
+    assert!(matches!(posting.finish(Moment::now(), LONG).await.0, Sent::Nothing(_)));
     assert!(server.end().await.1.len() as u64 <= BEFORE);
 }
 
@@ -181,7 +181,7 @@ async fn of_what_is_not_what_was_checked_there_is_no_tail() {
         let mut posting = snapshot.post(&server.address).await;
         let ended = posting.ready().await.unwrap_err();
         assert!(matches!(&ended, Ended::Final(fault) if fault.contains("staged")), "{ended:?}");
-        let sent = posting.finish(Moment::now(), LONG).await;
+        let sent = posting.finish(Moment::now(), LONG).await.0;
         assert!(matches!(sent, Sent::Nothing(_)), "{sent:?}");
         assert!(server.end().await.1.len() as u64 <= BEFORE);
     }

@@ -41,7 +41,7 @@ async fn find_out(task: &Task, args: &Args, longest: Duration) -> Report {
         acknowledged: None,
         force: task.force,
     };
-    let proof = prove(&cluster, &case, longest).await;
+    let proof = prove(&cluster, &case, None, longest).await;
     let unheard = || "the pod that sent it wrote nothing of an answer on its ticket".to_owned();
     let post = answer.as_ref().map_or_else(unheard, |answered| answered.said.clone());
     conclude(Findings::default(), &Done { task, post, proof, leader: &claim.leader, cut: None })

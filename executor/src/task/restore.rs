@@ -143,14 +143,14 @@ impl<'a> What<'a> {
         let Ready { access, posting, findings, .. } = ready;
         let (leader, size) = (&claim.leader, self.pinned.size);
         tracing::info!(leader, size, "the ticket is claimed; the end of the snapshot is sent");
-        let sent = match self.still_absent(&access, &claim).await {
+        let (sent, pinned) = match self.still_absent(&access, &claim).await {
             Ok(()) => {
                 let answer = ANSWERED_WITHIN.saturating_add(Duration::from_secs(size / READS));
                 posting.finish(clock.since, answer).await
             }
             Err(fault) => {
                 posting.reset();
-                Sent::Nothing(fault)
+                (Sent::Nothing(fault), None)
             }
         };
         tracing::info!(?sent, "the POST has ended");
@@ -176,7 +176,7 @@ impl<'a> What<'a> {
             force: self.task.force,
         };
         let within = if is_acknowledged { PROVED_WITHIN } else { TOLD_WITHIN };
-        let proof = prove(&access.cluster, &case, within).await;
+        let proof = prove(&access.cluster, &case, pinned, within).await;
         if matches!(proof.verdict, Verdict::NotApplied(_)) {
             access.session.end().await;
         }

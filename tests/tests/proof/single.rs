@@ -4,7 +4,7 @@ use crate::place::place;
 use api::conditions::Reason;
 use futures::FutureExt;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tests::fault_proxy::{How, Times, Where};
 use tests::harness::lane;
@@ -67,6 +67,17 @@ async fn a_quota_for_everything_is_waited_out(place: &Place) {
     restore.judge(&site, &APPLIED).await;
 }
 
+/// Bug: a backup of an older release, whose manifest names no marker, cannot be proved, or not be restored.
+async fn an_older_backup_is_proved_by_its_acknowledgement(place: &Place) {
+    let site = Site::start(place, &one("older-backup")).await.unwrap();
+    let key = site.lose_by_backup().await.unwrap();
+    let manifest = format!("{key}.json");
+    let mut older: Value = serde_json::from_slice(&site.scenario.object(&manifest).await.unwrap()).unwrap();
+    assert!(older.as_object_mut().unwrap().remove("marker").is_some());
+    site.scenario.put(&manifest, older.to_string().into_bytes()).await.unwrap();
+    site.restore("older-backup", &key, &json!({})).await.unwrap().judge(&site, &APPLIED).await;
+}
+
 /// Bug: a server that takes nothing for a while is given up, or its restore is sent twice.
 async fn a_server_that_takes_its_time_is_waited_for(place: &Place) {
     let (site, key) = site(place, &one("takes-its-time")).await;
@@ -95,8 +106,9 @@ async fn what_a_server_does_by_itself_is_told_as_what_it_is() {
     let rows = [
         a_quota_is_named(place).boxed_local(),
         a_quota_for_everything_is_waited_out(place).boxed_local(),
+        an_older_backup_is_proved_by_its_acknowledgement(place).boxed_local(),
         a_server_that_takes_its_time_is_waited_for(place).boxed_local(),
         a_listener_that_cuts_is_named(place).boxed_local(),
     ];
-    all(rows, 4).await;
+    all(rows, 5).await;
 }

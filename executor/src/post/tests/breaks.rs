@@ -139,7 +139,7 @@ async fn outcome(point: Point, way: Way, expected: &str) -> (&'static str, Strin
         Ok(()) if point < Point::After && expected != "unclear" => posting.ended().await,
         Ok(()) => {
             let longest = if way == Way::Stall { Duration::from_secs(5) } else { LONG };
-            let sent = posting.finish(Moment::now(), longest).await;
+            let sent = posting.finish(Moment::now(), longest).await.0;
             let name = match &sent {
                 Sent::Nothing(_) => "nothing",
                 Sent::Acknowledged => "acknowledged",
@@ -187,7 +187,7 @@ async fn an_answer_while_the_tail_is_held_ends_the_post() {
         let ended = posting.ended().await;
         assert!(ended.fault().contains(&status.to_string()), "{ended:?}");
         assert_eq!(posting.ended().await, ended, "it is said again");
-        let sent = posting.finish(Moment::now(), LONG).await;
+        let sent = posting.finish(Moment::now(), LONG).await.0;
         assert_eq!(sent, Sent::Nothing(ended.fault().to_owned()));
         assert_eq!(server.end().await.1.len() as u64, BEFORE);
     }
@@ -219,7 +219,7 @@ async fn a_connection_that_breaks_while_the_tail_is_held_has_sent_nothing() {
         posting.ready().await.unwrap();
         server.go.notify_one();
         assert!(matches!(posting.ended().await, Ended::Again { .. }), "{way:?}");
-        assert!(matches!(posting.finish(Moment::now(), LONG).await, Sent::Nothing(_)), "{way:?}");
+        assert!(matches!(posting.finish(Moment::now(), LONG).await.0, Sent::Nothing(_)), "{way:?}");
         assert_eq!(server.end().await.1.len() as u64, BEFORE);
     }
 }
