@@ -47,6 +47,13 @@ impl ServerClock {
         let passed = SignedDuration::try_from(self.since.at_least()).unwrap_or(SignedDuration::ZERO);
         self.said.saturating_add(passed).unwrap_or(Timestamp::MAX)
     }
+
+    /// The latest that it may say now: it says whole seconds, and this machine may have slept.
+    pub(crate) fn at_latest(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.since.at_most()).unwrap_or(SignedDuration::MAX);
+        let passed = passed.saturating_add(SignedDuration::from_secs(1));
+        self.said.saturating_add(passed).unwrap_or(Timestamp::MAX)
+    }
 }
 
 #[cfg(test)]

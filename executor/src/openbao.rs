@@ -120,7 +120,8 @@ impl Answer {
 
     /// How long to wait before the same is asked again, where another answer may come and that was not begun long ago.
     pub(crate) fn pause(&self, begun: Instant) -> Option<Duration> {
-        let pause = matches!(self.status, 429 | 502..=504).then(|| self.retry_after.unwrap_or(PAUSE))?;
+        let pause = matches!(self.status, 429 | 502..=504)
+            .then(|| self.retry_after.unwrap_or_default().max(PAUSE))?;
         within(pause, begun)
     }
 

@@ -115,7 +115,7 @@ impl Posting {
             match (&mut self.checked).await.unwrap_or(Err(Staged::Unwanted)) {
                 Ok(tail) => self.tail = Some(tail),
                 Err(error @ Staged::Unwanted) => return Err(self.last_words(error.to_string()).await),
-                Err(error) => return Err(Ended::Final(error.to_string())),
+                Err(error) => return Err(Ended::Unready(error.to_string())),
             }
         }
         let wire = self.exchange.wire();
@@ -138,7 +138,7 @@ impl Posting {
     /// The end of a connection that others have seen to be over.
     async fn last_words(&self, otherwise: String) -> Ended {
         let heard = timeout(LAST_WORDS, self.exchange.heard()).await;
-        heard.map_or(Ended::Final(otherwise), before_tail)
+        heard.map_or(Ended::Unready(otherwise), before_tail)
     }
 
     /// Waits until the held POST has ended by itself.

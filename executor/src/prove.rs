@@ -4,7 +4,7 @@ use crate::clock::Moment;
 use crate::openbao::{Cluster, Connection, Node, Seen, leader_of};
 use api::task::{Claim, Identity};
 use jiff::Timestamp;
-use plan::proof::{Judge, Look, Lookup, Post, Verdict};
+use plan::proof::{Doubt, Judge, Look, Lookup, Post, Verdict, active_anew_within};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
@@ -65,7 +65,7 @@ pub(crate) async fn prove(
         hung: false,
         looked: Duration::ZERO,
     };
-    let mut heard = Instant::now();
+    let (mut heard, mut gone) = (Instant::now(), None);
     loop {
         let seen = cluster.look().await;
         if !seen.iter().any(|one| one.address == case.claim.leader && one.is_silent) {
@@ -75,16 +75,27 @@ pub(crate) async fn prove(
             look.acknowledged = acknowledged(&mut pinned, &look, case).await;
             proof.verdict = judge.look(&look);
             tracing::debug!(?look, verdict = ?proof.verdict, "looked for the proof");
+            gone = since(gone, proof.verdict, look.at);
             (proof.look, proof.asked) = (Some(look), asked);
         }
         proof.hung = case.acknowledged.is_some() && heard.elapsed() >= HUNG;
         let stays_sealed = case.force && seen.iter().all(Seen::is_sealed);
         let is_known = !matches!(proof.verdict, Verdict::Unknown(_));
-        if is_known || proof.hung || stays_sealed || begun.at_least() >= longest {
+        let stays_gone = gone.is_some_and(|since| begun.at_least() > since + active_anew_within(case.size));
+        if is_known || proof.hung || stays_sealed || stays_gone || begun.at_least() >= longest {
             (proof.sealed, proof.looked) = (sealed(cluster, &seen).await, begun.at_least());
             return proof;
         }
         sleep(POLL).await;
+    }
+}
+
+/// Since when look after look has found neither marker. A leader that still restores, or hangs, says something else.
+const fn since(before: Option<Duration>, verdict: Verdict, at: Duration) -> Option<Duration> {
+    match (verdict, before) {
+        (Verdict::Unknown(Doubt::Replaced | Doubt::NoMarker), None) => Some(at),
+        (Verdict::Unknown(Doubt::Replaced | Doubt::NoMarker), before) => before,
+        _ => None,
     }
 }
 

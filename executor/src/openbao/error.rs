@@ -73,6 +73,8 @@ pub(crate) enum OpenBaoError {
         "The leader refused the snapshot before it had all of it: {0}. See its log and what stands before it, then try again."
     )]
     PostRefused(String),
+    #[error("This pod could not send the snapshot: {0}. See its log and its volume, then try again.")]
+    PostUnready(String),
     #[error(
         "The listener of the leader cut the upload: {fault}. Set http_read_timeout = \"{setting}\" in the listener of every server and restart them, then try again."
     )]
@@ -183,7 +185,7 @@ impl Fault for OpenBaoError {
             Self::OtherCluster { .. } | Self::OlderData { .. } => Reason::ClusterChanged,
             Self::Superseded => Reason::Superseded,
             Self::Quota { .. } => Reason::QuotaExceeded,
-            Self::PostBroke(_) | Self::PostRefused(_) => Reason::NotApplied,
+            Self::PostBroke(_) | Self::PostRefused(_) | Self::PostUnready(_) => Reason::NotApplied,
             Self::Behind { .. } => Reason::IndexLag,
             Self::ReadTimeout { .. } | Self::PostCut { .. } => Reason::ReadTimeout,
             Self::NoLogin | Self::Credential { .. } | Self::Login { .. } | Self::Token { .. } => {
@@ -207,7 +209,11 @@ impl Fault for OpenBaoError {
             Self::Login { .. } | Self::Batch { .. } => "spec.jwtAuthRole",
             Self::Older { .. } => "spec.source.key",
             Self::OtherKeys => "spec.force",
-            Self::Superseded | Self::Quota { .. } | Self::PostBroke(_) | Self::PostRefused(_) => return None,
+            Self::Superseded
+            | Self::Quota { .. }
+            | Self::PostBroke(_)
+            | Self::PostRefused(_)
+            | Self::PostUnready(_) => return None,
             _ => "spec.cluster",
         };
         Some(field.to_owned())
@@ -261,7 +267,9 @@ impl Fault for OpenBaoError {
             Self::NoLogin | Self::Credential { .. } | Self::Answer { .. } | Self::NoSnapshot { .. } => {
                 anew(task, self.field())
             }
-            Self::Superseded | Self::PostBroke(_) | Self::PostRefused(_) => anew(task, None),
+            Self::Superseded | Self::PostBroke(_) | Self::PostRefused(_) | Self::PostUnready(_) => {
+                anew(task, None)
+            }
             Self::Older { .. } | Self::OtherKeys => steps::list(task),
         }
     }

@@ -12,6 +12,8 @@ pub(crate) enum Ended {
     Again { fault: String, after: Duration },
     /// Another attempt would end the same way.
     Final(String),
+    /// The same, and it is this pod that cannot send the snapshot.
+    Unready(String),
     /// The same: the server's listener did not wait for the end.
     ReadTimeout(String),
 }
@@ -44,7 +46,10 @@ impl Ended {
     /// In words.
     pub(crate) fn fault(&self) -> &str {
         match self {
-            Self::Again { fault, .. } | Self::Final(fault) | Self::ReadTimeout(fault) => fault,
+            Self::Again { fault, .. }
+            | Self::Final(fault)
+            | Self::Unready(fault)
+            | Self::ReadTimeout(fault) => fault,
         }
     }
 }
@@ -124,7 +129,7 @@ mod tests {
     fn before_the_tail_each_answer_is_final_or_another_attempt() {
         let name = |status, text: &str| match before_tail(Ok(answer(status, text))) {
             Ended::Again { .. } => "again",
-            Ended::Final(_) => "final",
+            Ended::Final(_) | Ended::Unready(_) => "final",
             Ended::ReadTimeout(_) => "read timeout",
         };
         for (text, statuses) in [

@@ -180,7 +180,7 @@ async fn of_what_is_not_what_was_checked_there_is_no_tail() {
         let server = Server::start(vec![Act::Read(BEFORE)]);
         let mut posting = snapshot.post(&server.address).await;
         let ended = posting.ready().await.unwrap_err();
-        assert!(matches!(&ended, Ended::Final(fault) if fault.contains("staged")), "{ended:?}");
+        assert!(matches!(&ended, Ended::Unready(fault) if fault.contains("staged")), "{ended:?}");
         let sent = posting.finish(Moment::now(), LONG).await.0;
         assert!(matches!(sent, Sent::Nothing(_)), "{sent:?}");
         assert!(server.end().await.1.len() as u64 <= BEFORE);
@@ -194,7 +194,7 @@ async fn without_a_tail_nothing_is_sent() {
         let server = Server::start(Vec::new());
         let mut posting = Snapshot::small().post_of(&server.address, tail, &Arc::default()).await;
         let ended = posting.ready().await.unwrap_err();
-        assert!(matches!(ended, Ended::Final(_)), "{ended:?}");
+        assert!(matches!(ended, Ended::Unready(_)), "{ended:?}");
         posting.reset();
         assert!(server.end().await.1.is_empty());
     }

@@ -45,6 +45,19 @@ async fn another_snapshot_is_not_this_one() {
     assert_eq!(verdict(&bao, &case).await, Verdict::Unknown(Doubt::Replaced));
 }
 
+/// Bug: a leader that answers, and has neither marker, is looked at for ten minutes before anybody is told.
+#[tokio::test]
+async fn markers_that_stay_gone_are_told_soon() {
+    let bao = Bao::start(1).await;
+    let claim = bao.claim(Some("ours"));
+    bao.restore(0, false);
+    let case = Case { acknowledged: Some(Moment::now()), ..case(&claim, Some(Answer::Acknowledged)) };
+    let proof = prove(&bao.cluster(), &case, None, Duration::from_mins(10)).await;
+    assert_eq!(proof.verdict, Verdict::Unknown(Doubt::Replaced));
+    let looked = Duration::from_secs(30)..Duration::from_mins(1);
+    assert!(looked.contains(&proof.looked), "{:?}", proof.looked);
+}
+
 /// Bug: a cluster id of before the restore is held against the leader of afterwards.
 #[tokio::test]
 async fn a_clone_has_the_cluster_id_of_its_source() {

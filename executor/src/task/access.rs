@@ -67,7 +67,7 @@ fn not_asked(task: &Task, errors: &[OpenBaoError]) -> Findings {
         findings.join(Findings::of(task, ConditionType::ClusterResolved, error));
     }
     let reason = errors.first().map_or(Reason::NoLeader, Fault::reason);
-    let message = "Not tried, since the servers are not as they must be.".to_owned();
+    let message = "Not tried, since the servers have not passed what comes before it.".to_owned();
     findings.stage(ConditionType::Authenticated, None, reason, message);
     findings
 }

@@ -16,9 +16,12 @@ use plan::proof::nothing_after;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Life of the request's marker, within which a human can settle everything.
 pub(super) const MARKER: SignedDuration = SignedDuration::from_hours(168);
+/// A POST is held no longer for questions: it holds up seal and step-down of its server.
+const HELD: Duration = Duration::from_secs(10);
 /// Pause before another attempt, unless the server says how long it wants to be left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -137,11 +140,24 @@ impl Staged<'_> {
         };
         let mut posting = connection.post(upload, self.progress);
         posting.ready().await.map_err(|ended| self.ended(ended))?;
-        self.agree(access).await?;
-        if let Some(origin) = &self.task.origin {
-            self.absent(access, origin).await?;
-        }
+        timeout(HELD, self.last_questions(access)).await.unwrap_or_else(|_| Err(self.held_too_long()))?;
+        // It may have ended meanwhile.
+        posting.ready().await.map_err(|ended| self.ended(ended))?;
         Ok((posting, marked.token, marked.expires, identity))
+    }
+
+    /// What is asked while the POST is held.
+    async fn last_questions(&self, access: &Access) -> Result<(), Halt> {
+        self.agree(access).await?;
+        match &self.task.origin {
+            Some(origin) => self.absent(access, origin).await,
+            None => Ok(()),
+        }
+    }
+
+    fn held_too_long(&self) -> Halt {
+        let fault = format!("nothing clear came within {} s", HELD.as_secs());
+        self.halted(&OpenBaoError::unclear("the last questions before the claim", fault))
     }
 
     /// Whether all servers still agree on the leader, as it was found.
@@ -174,6 +190,7 @@ impl Staged<'_> {
                 Halt::Again(self.findings_of(&OpenBaoError::of_post(fault)), after.max(PAUSE))
             }
             Ended::Final(fault) => Halt::Final(self.findings_of(&OpenBaoError::PostRefused(fault))),
+            Ended::Unready(fault) => Halt::Final(self.findings_of(&OpenBaoError::PostUnready(fault))),
             Ended::ReadTimeout(fault) => {
                 let setting = setting(self.pinned.size);
                 Halt::Final(self.findings_of(&OpenBaoError::PostCut { fault, setting }))

@@ -2,7 +2,7 @@
 
 use super::access::{self, Access};
 use super::attempt::MARKER;
-use super::{consume, manifest, snapshot, work};
+use super::{manifest, snapshot, work};
 use crate::args::Args;
 use crate::clock::ServerClock;
 use crate::openbao::{OpenBaoError, outlasts};
@@ -59,7 +59,7 @@ async fn each_is_one(task: &Task, access: &Access) -> Findings {
 }
 
 /// Whether a marker can be made: it stays, so that the restore sees whether anybody has replaced the data since. That of the
-/// snapshot is consumed where it is alive.
+/// snapshot must be answered for, and is left as it is: it may be the only proof of a restore that is not over.
 async fn markers(task: &Task, access: &Access, origin: Option<&Origin>, clock: ServerClock) -> Findings {
     let stage = ConditionType::Authenticated;
     let made = match access.session.mark(&task.request.uid, MARKER).await {
@@ -67,7 +67,7 @@ async fn markers(task: &Task, access: &Access, origin: Option<&Origin>, clock: S
         Err(error) => return Findings::of(task, stage, &error),
     };
     if let Some(origin) = origin
-        && let Err(fault) = consume::absent(&access.session.leader, origin).await
+        && let Err(fault) = access.session.leader.has_marker(&origin.marker.token).await
     {
         let what = "the question for the marker of the snapshot";
         return Findings::of(task, stage, &OpenBaoError::unclear(what, fault));

@@ -34,7 +34,7 @@ pub(super) async fn afterwards(task: &Task, args: &Args, origin: Option<&Origin>
         }
         sleep(pause).await;
     }
-    tracing::warn!("the marker of the snapshot stays; the check of its next restore consumes it");
+    tracing::warn!("the marker of the snapshot stays; its next restore consumes it");
 }
 
 async fn at_leader(task: &Task, args: &Args, origin: &Origin) -> Result<(), String> {

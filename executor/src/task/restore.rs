@@ -98,9 +98,11 @@ impl<'a> What<'a> {
                 // The server must not wait for the rest while this pod talks to others.
                 ready.posting.reset();
                 ready.access.session.end().await;
-                let mut findings = Findings::default();
-                findings.stage(ConditionType::Applied, Some(false), error.reason(), error.to_string());
-                let report = lost(&error);
+                let (mut findings, report) = (Findings::default(), lost(&error));
+                // What another pod did that holds the ticket, this one does not know.
+                if report.outcome != Outcome::Unknown {
+                    findings.stage(ConditionType::Applied, Some(false), error.reason(), error.to_string());
+                }
                 Ok(Report { stages: findings.unchanged().stages, ..report })
             }
         }
@@ -164,7 +166,7 @@ impl<'a> What<'a> {
             Sent::Refused(fault) => (Answer::Refused, format!("the leader refused it ({fault})")),
             Sent::Unclear(fault) => (Answer::Unclear, format!("the leader gave no clear answer ({fault})")),
         };
-        let answered = Answered { answer, said: said.clone(), at: Time(clock.now()) };
+        let answered = Answered { answer, said: said.clone(), at: Time(clock.at_latest()) };
         self.progress.change(|left| left.answer = Some(answered));
         let is_acknowledged = answer == Answer::Acknowledged;
         let case = Case {
@@ -190,7 +192,10 @@ impl<'a> What<'a> {
         let asked = timeout(CLAIMED_WITHIN, access.session.leader.has_marker(&origin.marker.token)).await;
         match asked.unwrap_or_else(|_| Err("it did not answer in time".to_owned())) {
             Ok(false) => Ok(()),
-            Ok(true) => Err("somebody restored the same snapshot at this very moment".to_owned()),
+            Ok(true) => {
+                Err("the snapshot's marker came into the data at this very moment, by another restore"
+                    .to_owned())
+            }
             Err(fault) => {
                 Err(format!("the leader gave no clear answer about the snapshot's marker: {fault}"))
             }

@@ -26,6 +26,9 @@ const ACTIVE_ANEW: Duration = Duration::from_secs(30);
 const INSTALLS: u64 = 20_000_000;
 /// Bytes a second at which a snapshot moves at the least.
 pub const SLOWEST: u64 = 5 * 1024 * 1024;
+/// From the end of a connection on, a server that has all of a POST needs this long for it, and as much longer as it takes to
+/// write the snapshot to its disk at [`SLOWEST`].
+const AFTER_END: SignedDuration = SignedDuration::from_secs(120);
 /// Shortest read timeout that is recommended, in minutes.
 const LEAST_READ_TIMEOUT: u64 = 15;
 
@@ -207,12 +210,17 @@ impl<'a> Judge<'a> {
 
     /// Whether who posted has seen the very server that acknowledged become active anew, as soon as it must.
     fn was_watched(&self, look: &Look) -> bool {
-        let within = ACTIVE_ANEW.saturating_add(Duration::from_secs(self.size / INSTALLS));
-        look.acknowledged.is_some_and(|ago| ago <= within)
+        look.acknowledged.is_some_and(|ago| ago <= active_anew_within(self.size))
             && self.post == Post::TailSent(Some(Answer::Acknowledged))
             && look.leader == self.claim.leader
             && look.identity.active_time != self.claim.identity.active_time
     }
+}
+
+/// How long after its acknowledgement of a snapshot of this many bytes a leader becomes active anew at the latest.
+#[must_use]
+pub const fn active_anew_within(size: u64) -> Duration {
+    ACTIVE_ANEW.saturating_add(Duration::from_secs(size / INSTALLS))
 }
 
 /// The `http_read_timeout` that a snapshot of this many bytes needs: its time at 5 MiB/s and a quarter more, in whole
@@ -228,6 +236,14 @@ pub fn read_timeout(size: u64) -> SignedDuration {
 #[must_use]
 pub fn nothing_after(claimed: Timestamp, size: u64) -> Timestamp {
     claimed.saturating_add(read_timeout(size).max(NOTHING_AFTER)).unwrap_or(Timestamp::MAX)
+}
+
+/// From when on nothing of a POST of this many bytes is on its way whose connection ended then: its server has seen the end,
+/// and what it had by then it has refused or applied.
+#[must_use]
+pub fn settled_after(ended: Timestamp, size: u64) -> Timestamp {
+    let writes = SignedDuration::from_secs(i64::try_from(size / SLOWEST).unwrap_or(i64::MAX));
+    ended.saturating_add(AFTER_END.saturating_add(writes)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -152,6 +152,7 @@ async fn outcome(point: Point, way: Way, expected: &str) -> (&'static str, Strin
     let name = match &ended {
         Ended::Again { .. } => "again",
         Ended::Final(_) => "final",
+        Ended::Unready(_) => "unready",
         Ended::ReadTimeout(_) => "read timeout",
     };
     (name, format!("{ended:?}"))

@@ -66,7 +66,7 @@ impl Draft {
     }
 
     pub(super) fn act(mut self, step: Step) -> Plan {
-        if !self.phase().is_terminal() {
+        if !self.phase().is_terminal() && !self.in_doubt {
             let message = "The request is being worked on.";
             self.working(Reason::Accepted, message);
             self.status.message = Some(message.to_owned());
@@ -79,13 +79,19 @@ impl Draft {
             return self.plan(None, Some(waiting));
         }
         if waiting.is_doubt() {
-            self.set(ConditionType::Applied, Truth::Unknown, Reason::OutcomeUnknown, &message);
-            self.kstatus([Truth::Unknown, Truth::False, Truth::True], Reason::OutcomeUnknown, &message);
+            self.stay_in_doubt(&message);
         } else {
             self.working(waiting.reason(), &message);
+            self.status.message = Some(message);
         }
-        self.status.message = Some(message);
         self.plan(None, Some(waiting))
+    }
+
+    /// Nobody can tell yet whether the snapshot was applied, whatever is written next to find out.
+    pub(super) fn stay_in_doubt(&mut self, message: &str) {
+        self.doubt(message);
+        self.kstatus([Truth::Unknown, Truth::False, Truth::True], Reason::OutcomeUnknown, message);
+        self.status.message = Some(message.to_owned());
     }
 
     /// Nobody can tell whether the snapshot was applied, and it stays so when the request ends.

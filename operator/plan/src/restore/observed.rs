@@ -101,6 +101,8 @@ pub struct TicketSeen {
     pub request: Option<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// When it was claimed.
+    pub acquired: Option<Timestamp>,
     /// UID of the Job that it was given to.
     pub job: Option<String>,
     /// Who claimed it: a pod's UID, or the operator.
@@ -216,8 +218,11 @@ impl Run {
         self.report().and_then(|report| report.checked.as_ref())
     }
 
-    /// What a pod says that acted, whatever its ticket says: a rollback of etcd may have taken the claim away.
+    /// What a pod says that acted, where its ticket does not: a rollback of etcd may have taken the claim away.
     pub(super) fn acted(&self) -> Option<&Report> {
+        if self.claimed_by_pod() && self.ticket.as_ref().is_some_and(|ticket| ticket.report.is_some()) {
+            return None;
+        }
         let acted = |report: &&Report| matches!(report.outcome, task::Outcome::Done | task::Outcome::Unknown);
         self.pods.claimant_report.as_ref().filter(acted)
     }

@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::{
     Observed, Outcome, Run, Rung, Stage, Step, Waiting, is_unstarted, missing, proof_number, running,
 };
+use crate::proof::settled_after;
 use api::conditions::{ConditionType, Reason};
 use api::names;
 use api::task::{self, Answer, Claim};
@@ -14,9 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
-/// Nothing of a POST is on its way any more so long after its connection ended, by its sender's own word or since that was
-/// terminated: the server has seen it end, and what it had by then it has refused or applied.
-const AFTER_END: SignedDuration = SignedDuration::from_secs(120);
+/// Characters of what a pod said that a proof is told: its Task must stay short.
+const SAID: usize = 200;
 
 /// A leader that has acknowledged a snapshot hangs for minutes while it installs a large one.
 const HANGS: SignedDuration = SignedDuration::from_mins(10);
@@ -48,6 +48,14 @@ pub(super) fn prove(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
     if seen.namespace_terminating {
         return end_of_namespace(seen, draft);
     }
+    let rung = ask(seen, draft, what);
+    if matches!(rung, Rung::Act(_)) && !may_hang(seen, draft.now()) {
+        draft.stay_in_doubt(&told(seen, what));
+    }
+    rung
+}
+
+fn ask(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
     if seen.cluster.is_some() && seen.recorded() != Some(Outcome::Unknown.as_str()) {
         return Rung::Act(Step::Record(Outcome::Unknown));
     }
@@ -120,7 +128,7 @@ fn begin(seen: &Observed, draft: &mut Draft, n: u32) -> Rung {
 
 /// After its pause; or at once when more can be proved than the last one could, which asked `since` then.
 fn is_due(seen: &Observed, n: u32, since: Timestamp, now: Timestamp) -> bool {
-    let ends = nothing_after(&seen.restore);
+    let ends = nothing_after(seen);
     now.duration_since(since) >= pause(n) || ends.is_some_and(|ends| since < ends && ends <= now)
 }
 
@@ -133,16 +141,25 @@ fn pause(n: u32) -> SignedDuration {
 pub(super) fn question(seen: &Observed, now: Timestamp) -> Option<task::Proof> {
     let ticket = seen.restore.ticket.as_ref()?;
     let claim = ticket.claim.as_ref()?.claim.clone();
-    let nothing_on_its_way = nothing_after(&seen.restore).is_some_and(|ends| ends <= now);
-    Some(task::Proof { claim, answer: ticket.answer.clone(), nothing_on_its_way })
+    let nothing_on_its_way = nothing_after(seen).is_some_and(|ends| ends <= now);
+    let answer = ticket.answer.clone().map(|answered| {
+        let said = answered.said.chars().take(SAID).collect();
+        task::Answered { said, ..answered }
+    });
+    Some(task::Proof { claim, answer, nothing_on_its_way })
 }
 
-/// From when on nothing of a claimed POST is on its way.
-fn nothing_after(restore: &Run) -> Option<Timestamp> {
-    let ticket = restore.ticket.as_ref()?;
-    let answered = ticket.answer.as_ref().map(|answered| answered.at.0);
-    let ended = [answered, restore.pods.claimant_terminated].into_iter().flatten().min();
-    let settled = ended.and_then(|ended| ended.checked_add(AFTER_END).ok());
+/// From when on nothing of a claimed POST is on its way. Its pod's own word of the end of its connection is by the API server's
+/// clock; the end of its container is by the clock of its node, which may be behind.
+fn nothing_after(seen: &Observed) -> Option<Timestamp> {
+    let ticket = seen.restore.ticket.as_ref()?;
+    let terminated = || {
+        let ended = seen.restore.pods.claimant_terminated?;
+        Some(ticket.acquired.map_or(ended, |acquired| ended.max(acquired)))
+    };
+    let ended = ticket.answer.as_ref().map(|answered| answered.at.0).or_else(terminated);
+    let size = seen.pinned().map_or(0, |pinned| pinned.size);
+    let settled = ended.map(|ended| settled_after(ended, size));
     [Some(ticket.claim.as_ref()?.claim.nothing_after.0), settled].into_iter().flatten().min()
 }
 
@@ -182,14 +199,23 @@ fn end_of_namespace(seen: &Observed, draft: &mut Draft) -> Rung {
 
 /// After an acknowledgement a hang is what has to be expected for a while.
 fn unknown(seen: &Observed, waiting: Waiting, what: &str, now: Timestamp) -> Rung {
-    if acknowledged(seen).is_some_and(|at| now.duration_since(at) < HANGS) {
+    if may_hang(seen, now) {
         return Rung::Wait(Waiting::Proving, format!("{PROVING} {what}"));
     }
-    let message = format!(
-        "{what} Whether the snapshot was applied is not known; the lock stays with this request until it is. The \
-         cluster is asked again and again; see the next steps to settle it yourself."
-    );
-    Rung::Wait(waiting, message)
+    Rung::Wait(waiting, told(seen, what))
+}
+
+/// Where its pod has looked for itself and says that it is not known, nothing hangs.
+fn may_hang(seen: &Observed, now: Timestamp) -> bool {
+    seen.restore.report().is_none() && acknowledged(seen).is_some_and(|at| now.duration_since(at) < HANGS)
+}
+
+fn told(seen: &Observed, what: &str) -> String {
+    let lock = if seen.lock_is_ours() { "; the lock stays with this request until it is" } else { "" };
+    format!(
+        "{what} Whether the snapshot was applied is not known{lock}. The cluster is asked again and again; see the next \
+         steps to settle it yourself."
+    )
 }
 
 /// Nobody can be asked, or nobody any more.

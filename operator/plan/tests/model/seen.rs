@@ -68,6 +68,7 @@ pub(crate) fn ticket(ticket: &Ticket, index: usize, now: Timestamp, age: Age) ->
         uid: ticket_uid(ticket.uid),
         request: Some(uid(index)),
         created: Some(now),
+        acquired: Some(now - SignedDuration::from_hours(1)),
         job: ticket.job.map(job_uid),
         claim: matches!(ticket.claim, Claim::Pod(_)).then(claim),
         answer: answer.map(|answer| Answered { answer, said: "it ended".to_owned(), at: read }),

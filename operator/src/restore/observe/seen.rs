@@ -71,6 +71,7 @@ pub(super) fn ticket(lease: &Lease) -> TicketSeen {
         request: request_uid(&lease.metadata),
         created: created(&lease.metadata),
         job: annotation(&lease.metadata, names::JOB_UID).map(str::to_owned),
+        acquired: spec.and_then(|spec| Some(spec.acquire_time.as_ref()?.0)),
         holder: spec.and_then(|spec| spec.holder_identity.clone()),
         beats: spec.is_some_and(|spec| spec.renew_time.is_some()),
         claim: claim.and_then(Result::ok),

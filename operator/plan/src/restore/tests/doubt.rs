@@ -110,6 +110,40 @@ fn a_marker_that_is_there_proves_something_only_when_nothing_is_on_its_way() {
     }
 }
 
+/// Bug: the clock of a node that is behind ends a wait before it has begun.
+#[test]
+fn a_container_ends_no_earlier_than_its_claim() {
+    let mut world = silent();
+    world.seen.restore.pods.claimant_terminated = Some(start() - 10.minutes());
+    world.seen.restore.ticket.as_mut().unwrap().acquired = Some(start());
+    let asks = |world: &World, now| proving::question(&world.seen, now).unwrap().nothing_on_its_way;
+    assert!(!asks(&world, start() + 119.seconds()));
+    assert!(asks(&world, start() + 120.seconds()));
+}
+
+/// Bug: a proof that the API server refuses again and again hides that nobody knows.
+#[test]
+fn a_doubt_is_told_while_its_proof_is_being_made() {
+    let mut world = silent();
+    while !world.steps.contains(&Step::CreateJob(Stage::Prove(1))) {
+        world.look(start());
+        assert_eq!(
+            (world.condition("Applied").0, world.condition("Stalled").0.as_str()),
+            ("Unknown".to_owned(), "True")
+        );
+    }
+}
+
+/// Bug: a second pod that found the ticket claimed, and knows nothing, is heard before the one that did the work.
+#[test]
+fn the_report_of_the_claimant_outranks_another_pods_word() {
+    let mut world = silent();
+    world.seen.restore.ticket.as_mut().unwrap().report = Some(report(Ended::Done));
+    world.seen.restore.pods.claimant_report = Some(report(Ended::Unknown));
+    world.settle();
+    assert_eq!(world.phase(), Phase::Completed);
+}
+
 #[test]
 fn a_human_settles_what_nobody_can_prove() {
     for (word, phase, reason) in [
