@@ -140,7 +140,10 @@ impl Staged<'_> {
         };
         let mut posting = connection.post(upload, self.progress);
         posting.ready().await.map_err(|ended| self.ended(ended))?;
-        timeout(HELD, self.last_questions(access)).await.unwrap_or_else(|_| Err(self.held_too_long()))?;
+        match timeout(HELD, self.last_questions(access)).await {
+            Ok(answered) => answered?,
+            Err(_) => return Err(self.held_too_long()),
+        }
         // It may have ended meanwhile.
         posting.ready().await.map_err(|ended| self.ended(ended))?;
         Ok((posting, marked.token, marked.expires, identity))

@@ -25,12 +25,12 @@ async fn backed_up() -> (Site, String) {
 async fn told_true(site: &Site, key: &str, name: &str, death: Option<Death>) -> Seen<OpenBaoRestore> {
     let tails = site.tails();
     site.scenario.write(LOST).await.unwrap();
-    let begun: OnceLock<Restore> = OnceLock::new();
+    let made: OnceLock<Restore> = OnceLock::new();
     let begin = async || {
         let restore = site.restore(name, key, &json!({})).await.unwrap();
-        assert!(begun.set(restore).is_ok());
+        assert!(made.set(restore).is_ok());
     };
-    let restore = || begun.get().unwrap();
+    let restore = || made.get().unwrap();
     let seen = watch(&site.place.namespace, death, begin, async || restore().ended().await).await;
     let status = seen.end.status.clone().unwrap_or_default();
     let (phase, tails) = (status.phase, site.tails() - tails);
