@@ -121,6 +121,32 @@ fn a_container_ends_no_earlier_than_its_claim() {
     assert!(asks(&world, start() + 120.seconds()));
 }
 
+/// Bug: a snapshot that its server still writes to a slow disk is told as not applied.
+#[test]
+fn a_large_snapshot_takes_longer_to_be_settled() {
+    let mut world = silent();
+    world.seen.restore.pods.claimant_terminated = Some(start());
+    let pinned = world.seen.check.ticket.as_mut().and_then(|ticket| ticket.report.as_mut()?.pinned.as_mut());
+    pinned.unwrap().size = 50 << 20;
+    let asks = |world: &World, now| proving::question(&world.seen, now).unwrap().nothing_on_its_way;
+    assert!(!asks(&world, start() + 129.seconds()));
+    assert!(asks(&world, start() + 130.seconds()));
+}
+
+/// Bug: a pod has looked for itself and found neither marker, and it is told for ten minutes as if its leader hung.
+#[test]
+fn what_a_pod_could_not_prove_is_told_at_once() {
+    for (report, stalled) in [(None, "False"), (Some(report(Ended::Unknown)), "True")] {
+        let mut world = silent();
+        let (answer, said) = (Answer::Acknowledged, "it was acknowledged".to_owned());
+        let ticket = world.seen.restore.ticket.as_mut().unwrap();
+        ticket.answer = Some(Answered { answer, said, at: Time(start()) });
+        ticket.report = report;
+        world.look(start());
+        assert_eq!(world.condition("Stalled").0, stalled);
+    }
+}
+
 /// Bug: a proof that the API server refuses again and again hides that nobody knows.
 #[test]
 fn a_doubt_is_told_while_its_proof_is_being_made() {
