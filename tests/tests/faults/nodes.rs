@@ -150,7 +150,8 @@ async fn is_judged_rightly(place: &Place, case: &Case) {
     let mut site = Site::start(place, &settings).await.unwrap();
     site.outside.wait_for_voters().await.unwrap();
     site.scenario.fill(case.ballast()).await.unwrap();
-    let key = site.lose().await.unwrap();
+    // Whoever leads afterwards is asked for its marker.
+    let key = site.lose_by_backup().await.unwrap();
     let leader = site.outside.leader().await.unwrap();
     let stopped = site.proxies[leader].stop_at(case.point);
     let restore = site.restore(case.name, &key, &json!({})).await.unwrap();
