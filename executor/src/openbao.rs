@@ -125,11 +125,6 @@ impl Answer {
         within(pause, begun)
     }
 
-    /// The same for a quota alone: a sealed server is not waited for.
-    fn room(&self, begun: Instant) -> Option<Duration> {
-        self.pause(begun).filter(|_| self.status == 429)
-    }
-
     /// Whether OpenBao itself says what is wrong. What stands before it has pages.
     pub(crate) fn is_own(&self) -> bool {
         self.body["errors"].is_array()
@@ -255,14 +250,7 @@ impl Node {
 
     /// What it says about who leads now.
     pub(crate) async fn leadership(&self) -> Result<Leadership, String> {
-        let begun = Instant::now();
-        loop {
-            let answer = self.get(LEADER).await?;
-            match answer.room(begun) {
-                Some(pause) => sleep(pause).await,
-                None => return leadership(answer),
-            }
-        }
+        leadership(with_room(async || self.get(LEADER).await).await?)
     }
 
     /// Kind of its seal.
@@ -302,6 +290,18 @@ pub(crate) async fn insist(request: RequestBuilder) -> Result<Answer, String> {
 
 fn within(pause: Duration, begun: Instant) -> Option<Duration> {
     (begun.elapsed() + pause <= PATIENCE).then_some(pause)
+}
+
+/// Asks until no quota is in the way, or for as long as is patient. A sealed server is not waited for.
+async fn with_room(mut ask: impl AsyncFnMut() -> Result<Answer, String>) -> Result<Answer, String> {
+    let begun = Instant::now();
+    loop {
+        let answer = ask().await?;
+        match answer.pause(begun).filter(|_| answer.status == 429) {
+            Some(pause) => sleep(pause).await,
+            None => return Ok(answer),
+        }
+    }
 }
 
 /// Sends a small request; every answer is one.

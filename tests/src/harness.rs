@@ -9,7 +9,7 @@ mod sample;
 
 pub use lane::lane;
 pub use ports::free_ports;
-pub use sample::{Sample, sample, some_of};
+pub use sample::{Sample, is_soak, sample, some_of};
 
 use crate::cluster::environment;
 use crate::openbao::OpenBao;

@@ -6,7 +6,7 @@ mod wire;
 
 pub(crate) use wire::Wire;
 
-use super::{ANSWER, Answer, CONNECT, LEADER, Leadership, Node, leadership};
+use super::{ANSWER, Answer, CONNECT, LEADER, Leadership, Node, leadership, with_room};
 use crate::report::told;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -27,10 +27,10 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 use wire::{Io, Watched};
@@ -139,15 +139,11 @@ impl Connection {
 
     /// What the server says about who leads now.
     pub(crate) async fn leadership(&mut self) -> Result<Leadership, String> {
-        let begun = Instant::now();
-        loop {
+        let asked = async || {
             let asked = timeout(ANSWER, self.ask(LEADER)).await;
-            let answer = asked.map_err(|_| "it gave no answer in time".to_owned())??;
-            match answer.room(begun) {
-                Some(pause) => sleep(pause).await,
-                None => return leadership(answer),
-            }
-        }
+            asked.map_err(|_| "it gave no answer in time".to_owned())?
+        };
+        leadership(with_room(asked).await?)
     }
 
     async fn ask(&mut self, path: &str) -> Result<Answer, String> {

@@ -129,7 +129,8 @@ mod tests {
     fn before_the_tail_each_answer_is_final_or_another_attempt() {
         let name = |status, text: &str| match before_tail(Ok(answer(status, text))) {
             Ended::Again { .. } => "again",
-            Ended::Final(_) | Ended::Unready(_) => "final",
+            Ended::Final(_) => "final",
+            Ended::Unready(_) => "unready",
             Ended::ReadTimeout(_) => "read timeout",
         };
         for (text, statuses) in [

@@ -34,7 +34,7 @@ pub const CAUSE: &str = "openbao.org/cause";
 pub const SLOT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
 /// Annotation of a restore's ticket with what its claim says; see [`crate::task::Claimed`].
 pub const CLAIM: &str = "openbao.org/claim";
-/// Annotation of a restore's ticket with the answer that its pod has read; see [`crate::task::Answered`].
+/// Annotation of a restore's ticket with how its POST ended, as its pod saw it; see [`crate::task::Answered`].
 pub const ANSWER: &str = "openbao.org/answer";
 /// Annotation of a backup's ticket with the markers that its pod has to consume, its own from before its snapshot is asked
 /// for; a list of [`crate::task::SnapshotMarker`].

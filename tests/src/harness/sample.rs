@@ -29,10 +29,16 @@ pub fn some_of<T: Copy>(all: &[T], sample: &Sample) -> Vec<T> {
     numbers.into_iter().take(sample.count).map(|number| all[number]).collect()
 }
 
+/// Whether it is `cargo soak` that runs.
+#[must_use]
+pub fn is_soak() -> bool {
+    std::env::var_os("SOAK").is_some()
+}
+
 /// `suite` of `whole`, or the whole under `cargo soak`; printed with the seed. `SEED` repeats a run.
 #[must_use]
 pub fn sample(suite: usize, whole: usize) -> Sample {
-    let count = if std::env::var_os("SOAK").is_some() { whole } else { suite.min(whole) };
+    let count = if is_soak() { whole } else { suite.min(whole) };
     let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| RandomState::new().hash_one(whole));
     println!("{count} of {whole}, SEED={seed}");

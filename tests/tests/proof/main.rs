@@ -17,9 +17,8 @@ mod world;
 
 use lanes::Lanes;
 use place::place;
-use seen::is_soak;
 use table::{Event, Row};
-use tests::harness::{sample, some_of};
+use tests::harness::{is_soak, sample, some_of};
 
 /// Rows that run side by side: most of each is waiting.
 const AT_ONCE: usize = 24;

@@ -3,6 +3,7 @@
 use crate::table::End;
 use api::{OpenBaoRestore, Phase};
 use std::time::{Duration, Instant};
+use tests::harness::is_soak;
 use tests::site::{Restore, condition};
 
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -85,8 +86,4 @@ fn is_consistent(object: &OpenBaoRestore, name: &str) {
         }
         _ => assert_ne!(of("Finished"), "True", "{name}: {object:?}"),
     }
-}
-
-pub(crate) fn is_soak() -> bool {
-    std::env::var_os("SOAK").is_some()
 }

@@ -89,7 +89,7 @@ pub struct Answered {
     pub answer: Answer,
     /// The same in words, as part of a sentence.
     pub said: String,
-    /// When its connection had ended, by the API server's clock.
+    /// When it was over, at the latest, by the API server's clock.
     pub at: Time,
 }
 
