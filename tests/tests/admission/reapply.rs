@@ -15,7 +15,7 @@ fn kubectl(arguments: &[&str], manifest: &Value) -> Output {
     cluster().kubectl(arguments, Some(&manifest.to_string()))
 }
 
-fn every_way(namespace: &str, manifest: &Value) {
+async fn every_way(namespace: &str, manifest: &Value) {
     let ways: [&[&str]; 5] = [
         &["apply", "-f", "-"],
         &["apply", "--server-side", "-f", "-"],
@@ -31,6 +31,7 @@ fn every_way(namespace: &str, manifest: &Value) {
         assert_eq!(after["spec"], before["spec"], "kubectl {way:?}");
         assert_eq!(after["metadata"]["generation"], 1, "kubectl {way:?}");
         assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"], "kubectl {way:?}");
+        settled(namespace).await;
     }
     let edit = ["edit", "openbaorestore", "r", "-n", namespace];
     let output = cluster().kubectl_with_env(&edit, None, &[("KUBE_EDITOR", "true")]);
@@ -45,7 +46,7 @@ async fn the_same_manifest_again_changes_nothing() {
     let manifest = good(&namespace, "r");
     assert_eq!(kubectl(&["apply", "-f", "-"], &manifest).code, 0);
     settled(&namespace).await;
-    every_way(&namespace, &manifest);
+    every_way(&namespace, &manifest).await;
 }
 
 /// `edit` sends what an editor left behind: here a label more, and the spec as it was.
@@ -109,7 +110,7 @@ async fn the_same_manifest_stays_the_same_after_the_installation_changed() {
 
     let other = r#"controller.extraEnv=[{"name":"OPENBAO_JWT_AUDIENCE","value":"another-audience"}]"#;
     let upgraded = Upgraded::with(&["--set-json", other]).await;
-    every_way(&namespace, &manifest);
+    every_way(&namespace, &manifest).await;
     assert_eq!(stored(&namespace)["spec"]["audience"], "openbao-internal");
     let newer = kubectl(&["create", "-o", "json", "-f", "-"], &good(&namespace, "newer"));
     let newer: Value = serde_json::from_str(&newer.stdout).unwrap();

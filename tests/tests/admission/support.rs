@@ -108,14 +108,14 @@ pub(crate) fn restores(client: kube::Client, namespace: &str) -> Api<DynamicObje
     Api::namespaced_with(client, namespace, &ApiResource::erase::<api::OpenBaoRestore>(&()))
 }
 
-/// Waits until the operator has written all that it has to say of the request `r`: there is no such cluster. Until then
-/// whoever sends a whole object may meet a newer one.
+/// Waits until the operator has told that there is no such cluster, and has put back what a replacement of the request
+/// `r` dropped. Until then whoever sends a whole object may meet a newer one.
 pub(crate) async fn settled(namespace: &str) {
-    let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}";
+    let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].reason} {.metadata.finalizers[0]}";
     cluster()
         .eventually("the operator waits for the cluster", std::time::Duration::from_secs(30), async || {
             let output = cluster().kubectl(&["get", "obr", "r", "-n", namespace, "-o", path], None);
-            (output.stdout == "ClusterNotFound").then_some(())
+            (output.stdout == "ClusterNotFound openbao.org/recovery").then_some(())
         })
         .await;
 }
