@@ -7,6 +7,7 @@ use s3s::service::S3Service;
 use s3s::{Body, HttpError};
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// One thing that it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,18 @@ impl Faults {
     /// Whether all of them have happened.
     pub(crate) fn are_over(&self) -> bool {
         self.0.lock().unwrap().iter().all(|(.., left)| *left == 0)
+    }
+
+    /// Waits until all of them have happened.
+    pub(crate) async fn over(&self) {
+        let happened = async {
+            while !self.are_over() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), happened)
+            .await
+            .expect("what was planned did not happen");
     }
 
     fn next(&self, request: &Request<Incoming>) -> Option<Deed> {
