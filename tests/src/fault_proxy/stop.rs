@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-/// A restore posts 5 s after its creation on an idle machine.
-const STOPPED_WITHIN: Duration = Duration::from_mins(2);
+/// A restore posts 5 s after its creation on an idle machine, and minutes later where its operators are killed all the time.
+const STOPPED_WITHIN: Duration = Duration::from_mins(5);
 
 /// Whether what has just come is the one.
 pub type Condition = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
@@ -214,10 +214,10 @@ impl Stopped {
     /// Waits until it is.
     ///
     /// # Errors
-    /// When nothing came within 2 min, or another order took the place of this one.
+    /// When nothing came within 5 min, or another order took the place of this one.
     pub async fn held(self) -> anyhow::Result<Held> {
         let held =
-            timeout(STOPPED_WITHIN, self.0).await.context("nothing came to be stopped within 2 min")?;
+            timeout(STOPPED_WITHIN, self.0).await.context("nothing came to be stopped within 5 min")?;
         held.context("another order took the place of this one")
     }
 }

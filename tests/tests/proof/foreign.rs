@@ -2,7 +2,7 @@
 //! nothing is touched where it is refused.
 
 use crate::bomb::bomb;
-use crate::site::{cluster, place};
+use crate::place::{cluster, place};
 use api::conditions::Reason;
 use futures::FutureExt;
 use reqwest::Method;

@@ -1,6 +1,6 @@
 //! The executor stands still between its claim and the tail, and while the server restores.
 
-use crate::site::place;
+use crate::place::place;
 use futures::FutureExt;
 use serde_json::json;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Three servers, and the leader falls over before, during and after the POST. Whatever becomes of it, the verdict is what
 //! the leader of afterwards has, and stays so when the old one comes back.
 
-use crate::site::place;
+use crate::place::place;
 use api::conditions::Reason;
 use futures::FutureExt;
 use reqwest::Method;
