@@ -159,8 +159,11 @@ impl Posting {
         let _ = self.release.send(Released { tail, claimed });
         let heard: Option<Heard> = timeout(answer, self.exchange.heard()).await.ok();
         if !self.handed.load(Ordering::SeqCst) {
+            let why = unhanded(heard, claimed);
             self.exchange.end().await;
-            return nothing(&unhanded(heard, claimed));
+            // It may have been handed over between its answer and the end of the connection.
+            let is_kept = !self.handed.load(Ordering::SeqCst);
+            return (if is_kept { Sent::Nothing(why) } else { Sent::Unclear(why) }, None);
         }
         let sent = after_tail(heard);
         if sent == Sent::Acknowledged {

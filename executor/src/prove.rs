@@ -37,6 +37,8 @@ pub(crate) struct Proof {
     pub(crate) sealed: Vec<Sealed>,
     /// Whether the server that acknowledged answers nothing any more.
     pub(crate) hung: bool,
+    /// Whether the server that the snapshot was sent to answered nothing in the last look.
+    pub(crate) is_silent: bool,
     /// How long it was looked for.
     pub(crate) looked: Duration,
 }
@@ -63,12 +65,14 @@ pub(crate) async fn prove(
         asked: None,
         sealed: Vec::new(),
         hung: false,
+        is_silent: false,
         looked: Duration::ZERO,
     };
     let (mut heard, mut gone) = (Instant::now(), None);
     loop {
         let seen = cluster.look().await;
-        if !seen.iter().any(|one| one.address == case.claim.leader && one.is_silent) {
+        proof.is_silent = seen.iter().any(|one| one.address == case.claim.leader && one.is_silent);
+        if !proof.is_silent {
             heard = Instant::now();
         }
         if let Some((mut look, asked)) = look(cluster, &seen, case, begun).await {

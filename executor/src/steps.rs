@@ -148,12 +148,14 @@ pub(crate) fn unseal(address: &str, kind: Option<&str>) -> String {
     }
 }
 
-/// For a server that sealed itself on a restore that was not applied: it holds data of its own.
-pub(crate) fn diverged(address: &str) -> Vec<String> {
+/// For a server that has got a snapshot that was not applied, and sealed itself, or may do so when it is back: it holds data of
+/// its own.
+pub(crate) fn diverged(address: &str, is_sealed: bool) -> Vec<String> {
     let node = pod(address).map_or_else(|| "NODE_ID".to_owned(), |(_, pod)| pod);
+    let when = if is_sealed { "" } else { " if it comes back sealed" };
     vec![
         format!(
-            "# Do not unseal {address}: its data may have diverged. Remove it from raft, wipe its volume, let it join again:"
+            "# Do not unseal {address}{when}: its data may have diverged. Remove it from raft, wipe its volume, let it join again:"
         ),
         format!("bao operator raft remove-peer {node}"),
     ]

@@ -22,6 +22,8 @@ use tokio::time::{sleep, timeout};
 
 /// Longest wait for one answer of the API server.
 const ANSWER: Duration = Duration::from_secs(5);
+/// Before the API server is asked again, for a claim.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Time between two beats.
 const BEAT: Duration = Duration::from_secs(2);
 /// A right that was just granted is not known to every API server at once.
@@ -107,9 +109,10 @@ impl Ticket {
         let mut first: Option<ServerClock> = None;
         for _ in 0..CONFLICTS {
             let now = match self.read().await {
-                // Whether the claim was taken has to be found out.
-                Err(error) if error.is_passing() && self.claim == Claim::Tried => {
-                    tracing::warn!(%error, "the claim got no clear answer yet");
+                // Nothing was tried yet, or whether the claim was taken has to be found out.
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(%error, "the ticket could not be read");
+                    sleep(PAUSE).await;
                     continue;
                 }
                 read => read?,

@@ -29,7 +29,7 @@ pub(crate) enum OpenBaoError {
         "Server {address} cannot be asked: {fault}. See that it runs and that this namespace may reach it, then try again."
     )]
     Unreachable { address: String, fault: String },
-    #[error("Server {address} is sealed. Unseal it, then try again.")]
+    #[error("Server {address} is sealed. Unseal it, unless a restore has told you not to, then try again.")]
     Sealed { address: String },
     #[error(
         "Server {address} is not initialised. Initialise it (bao operator init) or let it join, then try again."

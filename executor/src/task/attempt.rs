@@ -24,6 +24,8 @@ pub(super) const MARKER: SignedDuration = SignedDuration::from_hours(168);
 const HELD: Duration = Duration::from_secs(10);
 /// Pause before another attempt, unless the server says how long it wants to be left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A server that wants to be left alone for longer refuses the restore: the lock is not held for a pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What every attempt of a restore has: the snapshot on the disk of this pod, and what was checked before.
 pub(super) struct Staged<'a> {
@@ -190,7 +192,9 @@ impl Staged<'_> {
     fn ended(&self, ended: Ended) -> Halt {
         match ended {
             Ended::Again { fault, after } => {
-                Halt::Again(self.findings_of(&OpenBaoError::of_post(fault)), after.max(PAUSE))
+                let findings = self.findings_of(&OpenBaoError::of_post(fault));
+                let is_soon = after <= LONGEST_PAUSE;
+                if is_soon { Halt::Again(findings, after.max(PAUSE)) } else { Halt::Final(findings) }
             }
             Ended::Final(fault) => Halt::Final(self.findings_of(&OpenBaoError::PostRefused(fault))),
             Ended::Unready(fault) => Halt::Final(self.findings_of(&OpenBaoError::PostUnready(fault))),

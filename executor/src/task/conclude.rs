@@ -113,12 +113,16 @@ fn not_applied(mut findings: Findings, done: &Done<'_>) -> Report {
         Some(setting) => Undone::Cut { post, evidence, setting },
         None => Undone::NotApplied { post, evidence },
     };
+    let is_refused = done.proof.verdict == Verdict::NotApplied(NotApplied::Refused);
     for server in &done.proof.sealed {
-        if server.address == done.leader {
-            findings.next_steps.extend(steps::diverged(&server.address));
+        if server.address == done.leader && !is_refused {
+            findings.next_steps.extend(steps::diverged(&server.address, true));
         } else {
             findings.next_steps.push(unseal(server));
         }
+    }
+    if done.proof.is_silent && !is_refused {
+        findings.next_steps.extend(steps::diverged(done.leader, false));
     }
     findings.join(Findings::of(done.task, ConditionType::Applied, &undone));
     findings.ended(Outcome::Failed)

@@ -29,6 +29,8 @@ struct Server {
     lease: Arc<Mutex<Value>>,
     /// The next write is done, and its answer lost.
     lossy: Arc<Mutex<bool>>,
+    /// So many reads are answered with 503.
+    away: Arc<Mutex<usize>>,
     folder: Arc<TempDir>,
 }
 
@@ -44,6 +46,7 @@ impl Server {
             url: format!("http://{}", listener.local_addr().unwrap()),
             lease: Arc::new(Mutex::new(lease)),
             lossy: Arc::default(),
+            away: Arc::default(),
             folder: Arc::new(folder),
         };
         let path = "/apis/coordination.k8s.io/v1/namespaces/security/leases/check-a";
@@ -78,8 +81,13 @@ impl Server {
     }
 }
 
-async fn read(State(server): State<Server>) -> impl IntoResponse {
-    ([(DATE, "Thu, 20 Feb 2020 20:20:20 GMT")], Json(server.now()))
+async fn read(State(server): State<Server>) -> Result<impl IntoResponse, Status> {
+    let mut away = server.away.lock().unwrap();
+    if *away > 0 {
+        *away -= 1;
+        return Err(Status::SERVICE_UNAVAILABLE);
+    }
+    Ok(([(DATE, "Thu, 20 Feb 2020 20:20:20 GMT")], Json(server.now())))
 }
 
 async fn write(State(server): State<Server>, Json(next): Json<Value>) -> Result<Json<Value>, Status> {
@@ -175,6 +183,16 @@ async fn a_claim_without_an_answer_is_looked_up() {
     *server.lossy.lock().unwrap() = true;
     ticket.leave("{}", &Progress::default()).await.unwrap();
     assert_eq!(server.now()["metadata"]["annotations"][names::REPORT], "{}");
+}
+
+/// Bug: a hiccup of the API server right before a claim costs a check, or the lock and all that was sent.
+#[tokio::test]
+async fn a_claim_waits_out_a_hiccup() {
+    let server = Server::start().await;
+    let mut ticket = server.opened("pod").await;
+    *server.away.lock().unwrap() = 2;
+    ticket.claim(|_| None).await.unwrap();
+    assert_eq!(holder(&server.now()), "pod");
 }
 
 #[tokio::test]

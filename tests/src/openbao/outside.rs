@@ -79,13 +79,22 @@ pub struct Settings {
     pub read_timeout: &'static str,
     /// Whether they are of the older version.
     pub older: bool,
+    /// Whether each names the address of the first as its own.
+    pub is_one_address: bool,
 }
 
 impl Settings {
     /// One server of the clusters' own version, with the read timeout that the README recommends.
     #[must_use]
     pub fn one(name: &str, seal: Seal) -> Self {
-        Self { name: name.to_owned(), replicas: 1, seal, read_timeout: "15m", older: false }
+        Self {
+            name: name.to_owned(),
+            replicas: 1,
+            seal,
+            read_timeout: "15m",
+            older: false,
+            is_one_address: false,
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use crate::support::{cluster, rehearsal};
 use api::conditions::{ConditionType, Reason};
 use api::task::TaskKind;
 use api::{OpenBaoRestore, Phase, names};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use tests::rehearsal::{Rehearsal, is_freed, phase, reason};
 use tests::stub::{Order, Step};
@@ -149,4 +150,37 @@ async fn a_request_that_is_replaced_before_it_ran_runs_once() {
     let end = rehearsal.end(NAME).await;
     end.judge().unwrap();
     assert_eq!(phase(&end.request), Phase::Completed);
+}
+
+/// Bug: the pod of an earlier request of this name, whose Job was deleted without it, speaks for this one: Completed, and
+/// nothing was sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_an_earlier_request_left_says_nothing() {
+    let rehearsal = rehearsal("orphan").await;
+    leave_pod(&rehearsal).await;
+    assert_eq!(run(&rehearsal, &rehearsal.request(NAME)).await.0, Phase::Completed);
+    assert_eq!(rehearsal.conductor().posts().len(), 1);
+}
+
+/// One that says that it has restored.
+async fn leave_pod(rehearsal: &Rehearsal) {
+    let pods = rehearsal.api::<Pod>();
+    let said = json!({"v": 2, "outcome": "done"}).to_string();
+    let container = json!({"name": names::CONTAINER, "image": "i"});
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "left",
+            "labels": {"batch.kubernetes.io/job-name": names::restore_job(NAME)},
+            "annotations": {names::REQUEST_UID: "another"},
+        },
+        // No node runs it.
+        "spec": {"schedulerName": "nobody", "automountServiceAccountToken": false, "containers": [container]},
+    });
+    pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+    let ended = json!({"terminated": {"exitCode": 0, "finishedAt": "2026-03-20T03:00:00Z", "message": said}});
+    let status = json!({"status": {"phase": "Succeeded", "containerStatuses": [{
+        "name": names::CONTAINER, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": ended,
+    }]}});
+    pods.patch_status("left", &PatchParams::default(), &Patch::Strategic(status)).await.unwrap();
 }

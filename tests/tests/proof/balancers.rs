@@ -99,6 +99,23 @@ async fn one_address_before_three_servers_is_refused_in_whatever_order_it_deals(
     }
 }
 
+/// Bug: servers that all call themselves by one address cannot be told apart, and the snapshot goes to whichever is met.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_share_an_api_address_are_refused() {
+    let _lane = lane().await;
+    let one = Settings::one("one-api-address", Seal::fresh("local").unwrap());
+    let settings = Settings { replicas: SERVERS, is_one_address: true, ..one };
+    let site = Site::start(&place().await, &settings).await.unwrap();
+    site.outside.wait_for_voters().await.unwrap();
+    let key = site.lose().await.unwrap();
+    let restore = site.restore("one-api-address", &key, &json!({})).await.unwrap();
+    let reason = Reason::AddressShared;
+    let refused = restore.judge(&site, &Verdict { reason, ..NOT_APPLIED }).await;
+    let message = refused.status.unwrap_or_default().message.unwrap_or_default();
+    assert!(message.contains("api_addr of its own"), "{message}");
+    assert_eq!(site.posts(), 0);
+}
+
 /// Bug: who leads is asked of one server, and the POST on the same connection is given to another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_balancer_that_deals_each_request_is_refused() {

@@ -82,12 +82,12 @@ async fn a_backup_meanwhile_makes_no_false_verdict() {
     let first = site.restore("slow-one", &key, &json!({})).await.unwrap();
     let held = first.held(stopped).await;
     place.ask_for_backup("twin").await.unwrap();
-    held.go_on();
-    let judged = first.judge(&site, &APPLIED).await;
-    println!("{:?}", judged.status.and_then(|status| status.message));
     let told = async || place.status("twin").await.unwrap()["backup"]["lastBackupName"].clone();
     let made = async || told().await.as_str().map(str::to_owned);
     let backup = place.eventually("the other's backup", made).await;
+    held.go_on();
+    let judged = first.judge(&site, &APPLIED).await;
+    println!("{:?}", judged.status.and_then(|status| status.message));
     let again = site.restore("slow-two", &backup, &by("twin")).await.unwrap();
     let again = again.ended().await;
     assert_eq!(end(&again), (Phase::Completed, Reason::Proved.as_str()), "{again:?}");

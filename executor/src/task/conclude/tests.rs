@@ -39,7 +39,8 @@ fn report(verdict: Verdict, servers: usize, sealed: &[usize], cut: Option<&str>)
     let leader = ADDRESSES[usize::from(verdict == APPLIED && servers > 1)];
     let look = (verdict != UNKNOWN).then(|| look(verdict, leader));
     let asked = Some("2026-03-20T03:00:07Z".parse().unwrap());
-    let proof = Proof { verdict, look, asked, sealed, hung: false, looked: Duration::from_mins(1) };
+    let proof =
+        Proof { verdict, look, asked, sealed, hung: false, is_silent: false, looked: Duration::from_mins(1) };
     concluded(proof, servers, cut)
 }
 
@@ -108,6 +109,29 @@ fn the_old_leader_stays_sealed_unless_all_are() {
     assert!(!forbids(&all) && unseals(&all, "c-0") && unseals(&all, "c-2"));
 }
 
+/// Bug: the server that has got the snapshot comes back after the verdict, and is unsealed with data that no other server
+/// has; or one that refused it is wiped.
+#[test]
+fn a_silent_server_that_got_the_snapshot_is_not_to_be_unsealed() {
+    let proof = |verdict, sealed, is_silent| Proof {
+        verdict,
+        look: Some(look(verdict, ADDRESSES[1])),
+        asked: None,
+        sealed,
+        hung: false,
+        is_silent,
+        looked: Duration::from_mins(1),
+    };
+    let steps = concluded(proof(NOT_APPLIED, Vec::new(), true), 3, None).next_steps;
+    let forbids = "# Do not unseal https://c-0.";
+    assert!(steps.iter().any(|step| step.starts_with(forbids) && step.contains("comes back")), "{steps:?}");
+    assert!(steps.contains(&"bao operator raft remove-peer c-0".to_owned()), "{steps:?}");
+    let sealed = Sealed { address: ADDRESSES[0].to_owned(), kind: None };
+    let refused = Verdict::NotApplied(NotApplied::Refused);
+    let steps = concluded(proof(refused, vec![sealed], true), 3, None).next_steps;
+    assert!(!steps.iter().any(|step| step.starts_with(forbids)), "{steps:?}");
+}
+
 /// Bug: the user is told of an i/o timeout, and not which setting of which program makes it.
 #[test]
 fn a_listener_that_cut_the_post_is_told_with_its_setting() {
@@ -155,6 +179,7 @@ fn a_hung_server_is_to_be_restarted() {
         asked: None,
         sealed: Vec::new(),
         hung: true,
+        is_silent: true,
         looked: Duration::from_mins(5),
     };
     let report = concluded(proof, 3, None);
@@ -176,6 +201,7 @@ fn standbys_that_no_address_names_are_standbys() {
         asked: None,
         sealed: Vec::new(),
         hung: false,
+        is_silent: false,
         looked: Duration::ZERO,
     };
     let post = String::new();

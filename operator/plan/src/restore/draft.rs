@@ -89,7 +89,9 @@ impl Draft {
 
     /// Nobody can tell yet whether the snapshot was applied, whatever is written next to find out.
     pub(super) fn stay_in_doubt(&mut self, message: &str) {
-        self.doubt(message);
+        if !self.in_doubt {
+            self.doubt(message);
+        }
         self.kstatus([Truth::Unknown, Truth::False, Truth::True], Reason::OutcomeUnknown, message);
         self.status.message = Some(message.to_owned());
     }
@@ -98,6 +100,13 @@ impl Draft {
     pub(super) fn doubt(&mut self, message: &str) {
         self.in_doubt = true;
         self.set(ConditionType::Applied, Truth::Unknown, Reason::OutcomeUnknown, message);
+    }
+
+    /// Why it is in doubt, as it was told last.
+    pub(super) fn doubted(&self) -> Option<String> {
+        let applied = ConditionType::Applied.as_str();
+        let told = self.status.conditions.iter().find(|condition| condition.type_ == applied)?;
+        (told.reason == Reason::OutcomeUnknown.as_str()).then(|| told.message.clone())
     }
 
     /// The request fails; unless that is in doubt, the cluster's data are as they were.

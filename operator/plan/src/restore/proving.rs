@@ -20,6 +20,8 @@ const SAID: usize = 200;
 
 /// A leader that has acknowledged a snapshot hangs for minutes while it installs a large one.
 const HANGS: SignedDuration = SignedDuration::from_mins(10);
+/// A pod that lives has told by then that it found no proof.
+const HEARD_WITHIN: SignedDuration = SignedDuration::from_mins(1);
 /// What is told meanwhile.
 pub(super) const PROVING: &str = "The leader has acknowledged the snapshot; the cluster has yet to prove that its data are those of the snapshot.";
 
@@ -48,11 +50,32 @@ pub(super) fn prove(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
     if seen.namespace_terminating {
         return end_of_namespace(seen, draft);
     }
-    let rung = ask(seen, draft, what);
-    if matches!(rung, Rung::Act(_)) && !may_hang(seen, draft.now()) {
-        draft.stay_in_doubt(&told(seen, what));
+    let found = found(seen, draft).unwrap_or_else(|| what.to_owned());
+    let rung = ask(seen, draft, &found);
+    match &rung {
+        Rung::Act(_) if !may_hang(seen, draft.now()) => {
+            draft.doubt(&found);
+            draft.stay_in_doubt(&told(seen, &found));
+        }
+        Rung::Wait(waiting, _) if waiting.is_doubt() => draft.doubt(&found),
+        _ => {}
     }
     rung
+}
+
+/// What the newest proof found that could not tell; while another one is at work, what the one before it did.
+fn found(seen: &Observed, draft: &Draft) -> Option<String> {
+    let report = seen.proof.report();
+    if let Some(report) = report.filter(|report| report.outcome == task::Outcome::Unknown) {
+        return Some(report.told());
+    }
+    let is_asked_again = proof_number(&seen.request).is_some_and(|n| n > 1);
+    draft.doubted().filter(|_| report.is_none() && is_asked_again)
+}
+
+/// Whether it is too late for a pod, that reads the acknowledgement, to have found no proof and said nothing.
+pub(super) fn is_proved_too_late(seen: &Observed, now: Timestamp) -> bool {
+    acknowledged(seen).is_some_and(|at| now.duration_since(at) > HANGS + HEARD_WITHIN)
 }
 
 fn ask(seen: &Observed, draft: &mut Draft, what: &str) -> Rung {
@@ -106,7 +129,10 @@ fn judged(run: &Run, n: u32, draft: &mut Draft) -> Judged {
             Judged::Known(Rung::Fail(Reason::NotApplied, report.told()))
         }
         Some(_) => Judged::Over(since),
-        None if run.job.as_ref().is_some_and(|job| job.finished || job.deleting) => Judged::Over(since),
+        // One whose node is lost is failing for as long as that node's object stays.
+        None if run.job.as_ref().is_some_and(|job| job.finished || job.failing || job.deleting) => {
+            Judged::Over(since)
+        }
         None if run.job.is_none() && ticket.job.is_some() => Judged::Over(since),
         None if is_unstarted(run, draft.now()) => Judged::Known(Rung::Act(Step::DeleteJob(Stage::Prove(n)))),
         None => Judged::Begun,

@@ -1,7 +1,10 @@
 //! From the recorded ticket on: at most one POST, and no end without a reason.
 
 use super::draft::{Draft, Truth};
-use super::{Observed, Rung, Stage, Step, TicketSeen, Waiting, is_unstarted, leftover, proving, task};
+use super::{
+    Observed, PodsSeen, Rung, Stage, Step, TicketSeen, Waiting, is_unstarted, leftover, proof_number,
+    proving, task,
+};
 use api::Phase;
 use api::conditions::{ConditionType, Reason};
 use api::restore::Progress;
@@ -49,13 +52,25 @@ pub(super) fn recorded_ticket<'a>(seen: &'a Observed, draft: &Draft) -> Option<&
 fn claimed(seen: &Observed, draft: &mut Draft) -> Rung {
     let run = &seen.restore;
     let what = match &run.job {
-        Some(job) if job.finished || job.failing => {
-            "The restore Job ended after it had claimed its ticket, and neither the ticket nor the termination log of its pod has a report."
-        }
+        Some(job) if job.finished || job.failing => without_a_report(&run.pods),
         None if !run.pods.left => "The restore Job was deleted after it had claimed its ticket.",
+        Some(_) | None if proving::is_proved_too_late(seen, draft.now()) => {
+            "The leader has acknowledged the snapshot; since then its pod has told nothing."
+        }
         Some(_) | None => return at_work(seen),
     };
     proving::prove(seen, draft, what)
+}
+
+/// What was looked at, and what there was not.
+fn without_a_report(pods: &PodsSeen) -> &'static str {
+    if pods.left {
+        return "The restore Job has failed after its ticket was claimed, its pod has not ended, and there is no report on the ticket.";
+    }
+    if pods.claimant_terminated.is_some() {
+        return "The restore Job ended after it had claimed its ticket, and neither the ticket nor the termination log of its pod has a report.";
+    }
+    "The restore Job ended after it had claimed its ticket, the ticket has no report, and its pod is gone with its termination log."
 }
 
 /// Nothing was sent, and whoever claims first decides.
@@ -80,7 +95,10 @@ fn unclaimed(seen: &Observed, ticket: &TicketSeen, draft: &Draft) -> Rung {
 }
 
 fn reported(seen: &Observed, report: &Report, draft: &mut Draft) -> Rung {
-    draft.adopt(report);
+    // What a proof finds is newer than the doubt of the pod.
+    if report.outcome != Outcome::Unknown || proof_number(&seen.request).is_none() {
+        draft.adopt(report);
+    }
     let problems = report.told();
     match report.outcome {
         Outcome::Done => {

@@ -47,6 +47,9 @@ const ENDS: [&str; 14] = [
     "Superseded",
 ];
 
+/// Reached only among many states: the ticket of a request is fenced by a look that knows of no such request.
+const RARE_END: &str = "OwnerGone";
+
 /// Every verdict that there is.
 const VERDICTS: [Verdict; 10] = [
     Verdict::Applied(Applied::Marker),
@@ -87,7 +90,9 @@ impl Coverage {
         assert_eq!(self.phases, PHASES.map(str::to_owned).into());
         assert_eq!(self.steps, STEPS.map(str::to_owned).into());
         assert_eq!(self.waits, WAITS.into());
-        assert_eq!(self.ends, ENDS.map(str::to_owned).into());
+        let mut ends = self.ends.clone();
+        ends.remove(RARE_END);
+        assert_eq!(ends, ENDS.map(str::to_owned).into());
         let counts = (PHASES.len(), STEPS.len(), WAITS.len(), ENDS.len());
         println!("reached: {} phases, {} steps, {} waits, {} ends", counts.0, counts.1, counts.2, counts.3);
     }

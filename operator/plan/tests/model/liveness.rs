@@ -2,6 +2,7 @@
 
 use super::bao::{Data, Snapshot};
 use super::executor::Act;
+use super::is_soak;
 use super::operator::Look;
 use super::protocol::{Action, Protocol};
 use super::state::{Claim, Holder, REQUESTS, Report, State};
@@ -10,11 +11,12 @@ use super::world::Event;
 use api::Phase;
 use stateright::Model;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
 
 /// More turns than any way to the end takes.
 const TURNS: usize = 500;
 /// One state in so many is looked at.
-const SAMPLE: u64 = 64;
+static SAMPLE: LazyLock<u64> = LazyLock::new(|| if is_soak() { 8 } else { 64 });
 
 /// Every state from this one to the last, or as many as there are turns.
 pub(crate) fn course(protocol: &Protocol, from: &State) -> Vec<State> {
@@ -26,7 +28,7 @@ pub(crate) fn course(protocol: &Protocol, from: &State) -> Vec<State> {
 pub(crate) fn ends_well(protocol: &Protocol, state: &State) -> bool {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
-    if !hasher.finish().is_multiple_of(SAMPLE) {
+    if !hasher.finish().is_multiple_of(*SAMPLE) {
         return true;
     }
     let Some(last) = end(protocol, state) else { return false };

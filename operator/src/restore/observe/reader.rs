@@ -32,11 +32,11 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Job, ticket, rights and pods of one name, for the request `uid`.
+    /// Job, ticket, rights and pods of one name, for the request, or the Job of a backup, `uid`.
     pub(crate) async fn run(&self, name: &str, uid: &str) -> Result<Found, RestoreError> {
         let (jobs, leases) = (self.api::<Job>(), self.api::<Lease>());
         let (roles, bindings) = (self.api::<Role>(), self.api::<RoleBinding>());
-        let (job, lease, role, binding, pods) = tokio::try_join!(
+        let (job, lease, role, binding, mut pods) = tokio::try_join!(
             async { Ok::<_, RestoreError>(jobs.get_opt(name).await?) },
             async { Ok(leases.get_opt(name).await?) },
             async { Ok(roles.get_metadata_opt(name).await?) },
@@ -46,6 +46,8 @@ impl Reader<'_> {
         let (role, binding) = (role.map(|role| role.metadata), binding.map(|binding| binding.metadata));
         let is_own = |metadata: &Option<ObjectMeta>| metadata.as_ref().is_some_and(|it| seen::is_of(it, uid));
         let granted = is_own(&role) && is_own(&binding);
+        // A pod outlives its Job, and what it left, where that is deleted without its dependents.
+        pods.retain(|pod| seen::is_pod_of(pod, uid));
         let ticket = lease.as_ref().map(seen::ticket);
         let holder = ticket.as_ref().and_then(|ticket| ticket.holder.as_deref()).unwrap_or_default();
         let run = Run { job: job.as_ref().map(seen::job), pods: seen::pods(&pods, holder), ticket, granted };
@@ -82,7 +84,7 @@ impl Reader<'_> {
         let (request, lease, pods_left) = tokio::try_join!(
             self.get::<OpenBaoRestore>(&holder.name, &holder.uid),
             async { Ok(leases.get_opt(&name).await?) },
-            self.pods_left(&name, Some(&holder.uid)),
+            self.pods_left(&name, &holder.uid),
         )?;
         let lease = lease.filter(|lease| seen::is_of(&lease.metadata, &holder.uid));
         let rival = Rival::Restore {
@@ -95,8 +97,10 @@ impl Reader<'_> {
     }
 
     async fn backup(&self, holder: &Holder) -> Result<Rival, RestoreError> {
-        let (job, pods_left) =
-            tokio::try_join!(self.get::<Job>(&holder.name, &holder.uid), self.pods_left(&holder.name, None))?;
+        let (job, pods_left) = tokio::try_join!(
+            self.get::<Job>(&holder.name, &holder.uid),
+            self.pods_left(&holder.name, &holder.uid)
+        )?;
         Ok(Rival::Backup { job: job.as_ref().map(seen::job), pods_left })
     }
 
@@ -109,13 +113,9 @@ impl Reader<'_> {
         Ok(found.filter(|object| object.meta().uid.as_deref() == Some(uid)))
     }
 
-    /// Whether a pod of a Job is left; with `request`, one that was made for it.
-    async fn pods_left(&self, job: &str, request: Option<&str>) -> Result<bool, RestoreError> {
-        let pods = self.pods(job).await?;
-        Ok(match request {
-            Some(uid) => seen::are_left(&pods, uid),
-            None => pods.iter().any(seen::is_left),
-        })
+    /// Whether a pod of a Job is left that was made for the request, or the Job of a backup, `uid`.
+    async fn pods_left(&self, job: &str, uid: &str) -> Result<bool, RestoreError> {
+        Ok(self.pods(job).await?.iter().any(|pod| seen::is_pod_of(pod, uid) && seen::is_left(pod)))
     }
 
     async fn pods(&self, job: &str) -> Result<Vec<Pod>, RestoreError> {

@@ -12,10 +12,18 @@ use plan::restore::{JobSeen, PodsSeen, TicketSeen};
 
 /// Label of a Job's pods.
 pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+/// Label of a Job's pods.
+const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
 
 /// Whether an object was made for the request `uid`.
 pub(super) fn is_of(metadata: &ObjectMeta, uid: &str) -> bool {
     annotation(metadata, names::REQUEST_UID) == Some(uid)
+}
+
+/// A restore's says so itself; a backup's is made by a Job that others may have made, and has only the label of that.
+pub(super) fn is_pod_of(pod: &Pod, uid: &str) -> bool {
+    let controller = pod.metadata.labels.as_ref().and_then(|labels| labels.get(CONTROLLER_UID));
+    is_of(&pod.metadata, uid) || controller.is_some_and(|controller| controller == uid)
 }
 
 fn annotation<'a>(metadata: &'a ObjectMeta, name: &str) -> Option<&'a str> {
@@ -131,11 +139,6 @@ fn ended(pod: &Pod) -> Option<String> {
 pub(super) fn is_left(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     !matches!(phase, Some("Succeeded" | "Failed"))
-}
-
-/// Whether a pod of the request `uid` is left.
-pub(super) fn are_left(pods: &[Pod], uid: &str) -> bool {
-    pods.iter().any(|pod| is_of(&pod.metadata, uid) && is_left(pod))
 }
 
 fn executor(pod: &Pod) -> Option<&ContainerStatus> {

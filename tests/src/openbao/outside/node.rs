@@ -57,7 +57,10 @@ impl Kind<'_> {
             data: &folder.join("data").display().to_string(),
             node: &name,
             listen: [&format!("127.0.0.1:{}", ports[0]), &format!("127.0.0.1:{}", ports[1])],
-            urls: [url, &format!("https://127.0.0.1:{}", ports[1])],
+            urls: [
+                if self.settings.is_one_address { &urls[0] } else { url },
+                &format!("https://127.0.0.1:{}", ports[1]),
+            ],
             // The first server is initialised; it joins nobody.
             joins: if number == 0 { &[] } else { &others },
             tls: &self.folder.display().to_string(),

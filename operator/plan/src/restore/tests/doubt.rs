@@ -74,6 +74,80 @@ fn proofs_follow_each_other_at_growing_intervals() {
     assert_eq!(proof_number(&world.seen.request), Some(9));
 }
 
+/// Bug: what a proof found, and by which it is judged, is never told; or it is told no more while the next one is at work.
+#[test]
+fn what_a_proof_found_is_told_until_another_found_something() {
+    let mut world = silent();
+    world.seen.restore.ticket.as_mut().unwrap().report = Some(proof_report(Ended::Unknown));
+    let told = |world: &World| {
+        let conditions = &world.seen.request.status.as_ref().unwrap().conditions;
+        conditions.iter().find(|it| it.type_ == "Applied").unwrap().message.clone()
+    };
+    while world.seen.proof.report().is_none() {
+        world.look(start());
+    }
+    let first = world.seen.proof.ticket.as_mut().unwrap().report.as_mut().unwrap();
+    first.problems[0].message = "Neither marker is there.".to_owned();
+    for second in 0..16_i64 {
+        world.look(start() + second.seconds());
+        assert_eq!(told(&world), "Neither marker is there.");
+        assert!(
+            world.seen.request.status.as_ref().unwrap().message.as_ref().unwrap().contains("Neither marker")
+        );
+    }
+    assert_eq!(proof_number(&world.seen.request), Some(2));
+}
+
+/// Bug: the node of a proof is lost, its Job never ends, and nobody asks any more.
+#[test]
+fn a_proof_that_fails_without_an_end_is_followed_by_another() {
+    let mut world = silent();
+    while !world.steps.contains(&Step::CreateJob(Stage::Prove(1))) {
+        world.look(start());
+    }
+    world.seen.proof.ticket.as_mut().unwrap().report = None;
+    world.seen.proof.ticket.as_mut().unwrap().beats = true;
+    let job = world.seen.proof.job.as_mut().unwrap();
+    (job.finished, job.failing) = (false, true);
+    for _ in 0..8 {
+        world.look(start() + 15.seconds());
+    }
+    assert_eq!(proof_number(&world.seen.request), Some(2));
+}
+
+/// Bug: a pod reads the acknowledgement, stands still, and its request says for as long as its Job may last that it is being
+/// proved.
+#[test]
+fn a_proof_that_takes_too_long_is_a_doubt() {
+    for (minutes, reason) in [(10, "Proving"), (12, "OutcomeUnknown")] {
+        let mut world = silent();
+        world.seen.restore.job.as_mut().unwrap().finished = false;
+        world.seen.restore.pods.left = true;
+        let (answer, said) = (Answer::Acknowledged, "it was acknowledged".to_owned());
+        let answered = Answered { answer, said, at: Time(start()) };
+        world.seen.restore.ticket.as_mut().unwrap().answer = Some(answered);
+        for _ in 0..3 {
+            world.look(start() + minutes.minutes());
+        }
+        assert_eq!(world.condition("Ready").1, reason, "{minutes}");
+    }
+}
+
+/// Bug: a termination log that nobody looked at is said to be empty.
+#[test]
+fn what_nobody_looked_at_is_not_told() {
+    let told = |change: &dyn Fn(&mut World)| {
+        let mut world = silent();
+        change(&mut world);
+        world.look(start());
+        world.seen.request.status.unwrap().message.unwrap()
+    };
+    assert!(told(&|world| world.seen.restore.pods.left = true).contains("its pod has not ended"));
+    assert!(told(&|_| ()).contains("its pod is gone with its termination log"));
+    let ended = told(&|world| world.seen.restore.pods.claimant_terminated = Some(start()));
+    assert!(ended.contains("neither the ticket nor the termination log of its pod has a report"), "{ended}");
+}
+
 /// Bug: the lock is kept for a pause of the proofs, though "not applied" can be proved already.
 #[test]
 fn a_proof_is_due_as_soon_as_more_can_be_proved() {
