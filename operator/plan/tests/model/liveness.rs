@@ -67,10 +67,10 @@ fn is_settled(state: &State, request: usize) -> bool {
     }
 }
 
-/// Whether a request says that nobody knows.
+/// Whether a request that is still there says that nobody knows.
 fn in_doubt(state: &State, request: usize) -> bool {
-    let status = state.etcd.requests[request].status;
-    status.phase == Phase::Running && status.applied == Some(Applied::Unknown)
+    let object = &state.etcd.requests[request];
+    object.exists && object.status.phase == Phase::Running && object.status.applied == Some(Applied::Unknown)
 }
 
 /// Whether anybody who knows the claim could tell what became of it, by asking the servers: they are still those of the
