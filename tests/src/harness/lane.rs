@@ -1,8 +1,8 @@
-//! Tests that give a cluster much work run two at once in a process, however many threads there are.
+//! Tests that give a cluster much work run three at once in a process, however many threads there are.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-static LANES: Semaphore = Semaphore::const_new(2);
+static LANES: Semaphore = Semaphore::const_new(3);
 
 /// A test with deadlines for several operators or servers of its own begins when it has got one.
 ///

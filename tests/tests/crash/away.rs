@@ -47,5 +47,5 @@ async fn is_reset(of_claim: Side, is_silent: bool) {
 async fn a_claim_that_is_not_answered_ends_the_post() {
     let _lane = lane().await;
     let rows = [(Side::Before, false), (Side::After, false), (Side::Before, true), (Side::After, true)];
-    all(rows.map(|(of_claim, is_silent)| is_reset(of_claim, is_silent).boxed_local()), 2).await;
+    all(rows.map(|(of_claim, is_silent)| is_reset(of_claim, is_silent).boxed_local()), 4).await;
 }

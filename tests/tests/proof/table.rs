@@ -215,6 +215,14 @@ impl Row {
         numbered(rows)
     }
 
+    /// Whether its pod looks for proof for ten minutes: it read an acknowledgement, and finds the request's marker all the
+    /// same, in the data that somebody brought.
+    pub(crate) fn takes_ten_minutes(&self) -> bool {
+        let Break { at, how, .. } = self.breaks;
+        let is_acknowledged = at >= Where::AfterTail && matches!(how, How::Stall(_));
+        is_acknowledged && self.kind == Kind::Bare && self.event == Event::MarkedRestored
+    }
+
     /// For the objects of Kubernetes.
     pub(crate) fn name(&self) -> String {
         let Break { at, how, times } = self.breaks;
