@@ -16,13 +16,19 @@ use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// Name of the OpenBaoCluster.
 pub const CLUSTER: &str = "c";
 
 /// A whole rehearsal takes four seconds, and two minutes where only the cluster can tell; beside others, more.
 const ENDS_WITHIN: Duration = Duration::from_mins(5);
+/// What the API server says where the webhook did not answer it.
+const NO_WEBHOOK: &str = "failed calling webhook";
+/// How long a webhook that ends may be met.
+const UPGRADED_WITHIN: Duration = Duration::from_secs(30);
+const TRIED_EVERY: Duration = Duration::from_millis(500);
 
 /// A namespace of its own.
 #[derive(Clone)]
@@ -98,13 +104,23 @@ impl Rehearsal {
         })
     }
 
-    /// Creates a request.
+    /// Creates a request. A webhook that an upgrade ends may break its connection: it is tried again, as anybody would.
     ///
     /// # Errors
     /// When admission refuses it.
     pub async fn create(&self, request: &Value) -> anyhow::Result<OpenBaoRestore> {
-        let object = serde_json::from_value(request.clone())?;
-        Ok(self.api::<OpenBaoRestore>().create(&PostParams::default(), &object).await?)
+        let (requests, object) = (self.api(), serde_json::from_value(request.clone())?);
+        let begun = Instant::now();
+        loop {
+            match requests.create(&PostParams::default(), &object).await {
+                Err(kube::Error::Api(status))
+                    if status.message.contains(NO_WEBHOOK) && begun.elapsed() < UPGRADED_WITHIN =>
+                {
+                    sleep(TRIED_EVERY).await;
+                }
+                created => return Ok(created?),
+            }
+        }
     }
 
     /// The request as it is, if it is.
