@@ -158,8 +158,10 @@ async fn is_judged_rightly(place: &Place, case: &Case) {
     let held = restore.held(stopped).await;
     strike(&mut site, leader, case.fault).await;
     held.go_on();
-    if matches!(case.fault, Fault::Alone(_)) {
-        site.outside.wait_until_sealed(leader).await.unwrap();
+    if let Fault::Alone(since) = case.fault {
+        let sealed = site.outside.wait_until_sealed(leader).await;
+        // A busy machine may be late, so that it has told the others before they are frozen.
+        assert!(sealed.is_ok() || matches!(since, Since::Soon), "{}: {sealed:?}", case.name);
         heal(&mut site, leader, case.fault).await;
     }
     cut_short(&restore, &site).await;
