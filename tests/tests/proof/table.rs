@@ -216,11 +216,14 @@ impl Row {
     }
 
     /// Whether its pod looks for proof for ten minutes: it read an acknowledgement, and finds the request's marker all the
-    /// same, in the data that somebody brought.
+    /// same, in the data that somebody brought or that another leader kept.
     pub(crate) fn takes_ten_minutes(&self) -> bool {
-        let Break { at, how, .. } = self.breaks;
-        let is_acknowledged = at >= Where::AfterTail && matches!(how, How::Stall(_));
-        is_acknowledged && self.kind == Kind::Bare && self.event == Event::MarkedRestored
+        let is_acknowledged = self.breaks.at >= Where::Tail && matches!(self.breaks.how, How::Stall(_));
+        let finds_it = match self.event {
+            Event::MarkedRestored => self.kind == Kind::Bare,
+            event => event == Event::AnotherLeads,
+        };
+        is_acknowledged && finds_it
     }
 
     /// For the objects of Kubernetes.
