@@ -44,7 +44,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Time between two looks at a server that is behind, or that does not agree with the others.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a small request is tried again that changes nothing.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause before it is, unless the server says how long it wants to be left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 

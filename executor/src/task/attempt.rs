@@ -3,7 +3,7 @@
 use super::access::{self, Access};
 use super::consume;
 use crate::args::Args;
-use crate::openbao::{OpenBaoError, SNAPSHOT, SNAPSHOT_FORCE, Seal, elect, setting};
+use crate::openbao::{OpenBaoError, PATIENCE, SNAPSHOT, SNAPSHOT_FORCE, Seal, elect, setting};
 use crate::post::{Ended, Posting, Upload};
 use crate::progress::Progress;
 use crate::report::Findings;
@@ -24,8 +24,6 @@ pub(super) const MARKER: SignedDuration = SignedDuration::from_hours(168);
 const HELD: Duration = Duration::from_secs(10);
 /// Pause before another attempt, unless the server says how long it wants to be left alone.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A server that wants to be left alone for longer refuses the restore: the lock is not held for a pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What every attempt of a restore has: the snapshot on the disk of this pod, and what was checked before.
 pub(super) struct Staged<'a> {
@@ -193,7 +191,8 @@ impl Staged<'_> {
         match ended {
             Ended::Again { fault, after } => {
                 let findings = self.findings_of(&OpenBaoError::of_post(fault));
-                let is_soon = after <= LONGEST_PAUSE;
+                // The lock is not held for a longer pause.
+                let is_soon = after <= PATIENCE;
                 if is_soon { Halt::Again(findings, after.max(PAUSE)) } else { Halt::Final(findings) }
             }
             Ended::Final(fault) => Halt::Final(self.findings_of(&OpenBaoError::PostRefused(fault))),

@@ -3,7 +3,7 @@
 use super::{Plan, Step, Waiting};
 use crate::condition;
 pub(super) use crate::condition::Truth;
-use api::conditions::{ConditionType, Reason};
+use api::conditions::{Condition, ConditionType, Reason};
 use api::task::Report;
 use api::{OpenBaoRestore, OpenBaoRestoreStatus, Phase};
 use jiff::Timestamp;
@@ -58,11 +58,12 @@ impl Draft {
         }
     }
 
+    fn condition(&self, kind: ConditionType) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.type_ == kind.as_str())
+    }
+
     pub(super) fn says(&self, kind: ConditionType, truth: Truth) -> bool {
-        self.status
-            .conditions
-            .iter()
-            .any(|condition| condition.type_ == kind.as_str() && condition.status == truth.as_str())
+        self.condition(kind).is_some_and(|condition| condition.status == truth.as_str())
     }
 
     pub(super) fn act(mut self, step: Step) -> Plan {
@@ -87,11 +88,9 @@ impl Draft {
         self.plan(None, Some(waiting))
     }
 
-    /// Nobody can tell yet whether the snapshot was applied, whatever is written next to find out.
+    /// Nobody can tell yet whether the snapshot was applied, whatever is written next to find out. The condition `Applied`
+    /// says why, by [`Self::doubt`].
     pub(super) fn stay_in_doubt(&mut self, message: &str) {
-        if !self.in_doubt {
-            self.doubt(message);
-        }
         self.kstatus([Truth::Unknown, Truth::False, Truth::True], Reason::OutcomeUnknown, message);
         self.status.message = Some(message.to_owned());
     }
@@ -104,8 +103,7 @@ impl Draft {
 
     /// Why it is in doubt, as it was told last.
     pub(super) fn doubted(&self) -> Option<String> {
-        let applied = ConditionType::Applied.as_str();
-        let told = self.status.conditions.iter().find(|condition| condition.type_ == applied)?;
+        let told = self.condition(ConditionType::Applied)?;
         (told.reason == Reason::OutcomeUnknown.as_str()).then(|| told.message.clone())
     }
 

@@ -36,18 +36,16 @@ impl Reader<'_> {
     pub(crate) async fn run(&self, name: &str, uid: &str) -> Result<Found, RestoreError> {
         let (jobs, leases) = (self.api::<Job>(), self.api::<Lease>());
         let (roles, bindings) = (self.api::<Role>(), self.api::<RoleBinding>());
-        let (job, lease, role, binding, mut pods) = tokio::try_join!(
+        let (job, lease, role, binding, pods) = tokio::try_join!(
             async { Ok::<_, RestoreError>(jobs.get_opt(name).await?) },
             async { Ok(leases.get_opt(name).await?) },
             async { Ok(roles.get_metadata_opt(name).await?) },
             async { Ok(bindings.get_metadata_opt(name).await?) },
-            self.pods(name),
+            self.pods(name, uid),
         )?;
         let (role, binding) = (role.map(|role| role.metadata), binding.map(|binding| binding.metadata));
         let is_own = |metadata: &Option<ObjectMeta>| metadata.as_ref().is_some_and(|it| seen::is_of(it, uid));
         let granted = is_own(&role) && is_own(&binding);
-        // A pod outlives its Job, and what it left, where that is deleted without its dependents.
-        pods.retain(|pod| seen::is_pod_of(pod, uid));
         let ticket = lease.as_ref().map(seen::ticket);
         let holder = ticket.as_ref().and_then(|ticket| ticket.holder.as_deref()).unwrap_or_default();
         let run = Run { job: job.as_ref().map(seen::job), pods: seen::pods(&pods, holder), ticket, granted };
@@ -115,12 +113,14 @@ impl Reader<'_> {
 
     /// Whether a pod of a Job is left that was made for the request, or the Job of a backup, `uid`.
     async fn pods_left(&self, job: &str, uid: &str) -> Result<bool, RestoreError> {
-        Ok(self.pods(job).await?.iter().any(|pod| seen::is_pod_of(pod, uid) && seen::is_left(pod)))
+        Ok(self.pods(job, uid).await?.iter().any(seen::is_left))
     }
 
-    async fn pods(&self, job: &str) -> Result<Vec<Pod>, RestoreError> {
+    /// A pod outlives its Job where that is deleted without its dependents: one that was made for another is none of these.
+    async fn pods(&self, job: &str, uid: &str) -> Result<Vec<Pod>, RestoreError> {
         let of_job = ListParams::default().labels(&format!("{JOB_NAME}={job}"));
-        Ok(self.api::<Pod>().list(&of_job).await?.items)
+        let all = self.api::<Pod>().list(&of_job).await?;
+        Ok(all.into_iter().filter(|pod| seen::is_pod_of(pod, uid)).collect())
     }
 
     fn api<K>(&self) -> Api<K>

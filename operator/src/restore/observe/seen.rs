@@ -12,7 +12,7 @@ use plan::restore::{JobSeen, PodsSeen, TicketSeen};
 
 /// Label of a Job's pods.
 pub(super) const JOB_NAME: &str = "batch.kubernetes.io/job-name";
-/// Label of a Job's pods.
+/// The same, with the UID of the Job.
 const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
 
 /// Whether an object was made for the request `uid`.
